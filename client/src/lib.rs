@@ -1,0 +1,1 @@
+//! The Rust client: connect, join, command, mirror, resume.

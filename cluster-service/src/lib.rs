@@ -1,0 +1,1 @@
+//! The replicated service: sessions, matches, ticks; and the hosts that run it.

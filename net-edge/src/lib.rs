@@ -1,0 +1,1 @@
+//! The QUIC front end: admission, mirrors, fan-out.

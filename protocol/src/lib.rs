@@ -1,0 +1,1 @@
+//! Worldlog's words and their bytes: ids, limits, frames, manifest, deltas.

@@ -1,0 +1,1 @@
+//! Snapshots and match files: checksummed chunk files on disk.

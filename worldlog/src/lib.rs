@@ -1,0 +1,1 @@
+//! The worldlog program and facade.
