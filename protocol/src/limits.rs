@@ -1,0 +1,150 @@
+//! Every bound, in one place. Their relations are asserted when this crate is compiled.
+
+// ---- frames ---------------------------------------------------------------------------------
+
+/// Longest frame an edge accepts from a client, without its length prefix. Raising it lets one
+/// player make an edge hold more memory before anything is checked.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
+/// Longest frame a client accepts from an edge: a baseline of [`ENTITIES_MAX`] entities fits.
+pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest message into the log. One Aeron message of default term length holds it.
+pub const INGRESS_BYTES_MAX: usize = 1024 * 1024;
+/// Nesting of tables in a frame of a client.
+pub const CLIENT_FRAME_DEPTH_MAX: usize = 8;
+/// Tables in a frame of a client: the root, the message, one for each command.
+pub const CLIENT_FRAME_TABLES_MAX: usize = 64;
+/// What a frame of a client may claim to hold when shared parts are counted each time.
+pub const CLIENT_FRAME_APPARENT_BYTES_MAX: usize = 16 * 1024;
+
+// ---- commands -------------------------------------------------------------------------------
+
+/// Longest game command.
+pub const COMMAND_BYTES_MAX: usize = 512;
+/// Commands of one session without an outcome. The ring of outcomes holds as many, so whatever a
+/// client may still ask about can be answered.
+pub const COMMANDS_UNACKED_MAX: usize = 32;
+/// Outcomes the service keeps for each session.
+pub const OUTCOME_RING: usize = 32;
+/// Commands in one frame of a client.
+pub const COMMANDS_PER_FRAME_MAX: usize = COMMANDS_UNACKED_MAX;
+/// Commands that one session may have run in one tick; the rest of a burst is rejected by the
+/// service with [`crate::OutcomeCode::TOO_MANY`], on every member alike.
+pub const COMMANDS_PER_TICK_MAX: usize = COMMANDS_UNACKED_MAX;
+/// Nesting of tables in a game command.
+pub const COMMAND_DEPTH_MAX: usize = 8;
+/// Tables in a game command.
+pub const COMMAND_TABLES_MAX: usize = 16;
+
+// ---- words of a client ------------------------------------------------------------------------
+
+/// Longest join token, as text.
+pub const TOKEN_BYTES_MAX: usize = 2 * 1024;
+/// Longest account name in a token.
+pub const ACCOUNT_BYTES_MAX: usize = 64;
+/// Longest program name in a hello.
+pub const CLIENT_NAME_BYTES_MAX: usize = 64;
+/// A resume secret.
+pub const SECRET_BYTES: usize = 32;
+/// What the log holds of a resume secret (SHA-256).
+pub const SECRET_HASH_BYTES: usize = 32;
+/// The nonce of a join token.
+pub const NONCE_BYTES: usize = 16;
+
+// ---- matches ----------------------------------------------------------------------------------
+
+/// Entities alive in one match.
+pub const ENTITIES_MAX: usize = 1_000_000;
+/// Components (replicated kinds) of one game.
+pub const COMPONENTS_MAX: usize = 256;
+/// Fields of one component; a row's mask is one 64-bit word.
+pub const FIELDS_MAX: usize = 64;
+/// Longest name of a game, component, field or rejection in a manifest.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest manifest.
+pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+/// Content (maps, balance) of one match.
+pub const CONTENT_BYTES_MAX: usize = 512 * 1024;
+/// Longest label of a match.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// Matches open at once in one service.
+pub const MATCHES_MAX: usize = 1_024;
+/// Players in one match.
+pub const PLAYERS_PER_MATCH_MAX: usize = 1_024;
+/// Sessions of one service.
+pub const SESSIONS_MAX: usize = 65_536;
+/// Fastest tick rate, in ticks per 1,000 seconds.
+pub const TICK_MILLIHERTZ_MAX: u32 = 240_000;
+
+// ---- edge -------------------------------------------------------------------------------------
+
+/// Bytes that may wait for one player before the state stream is replaced by a baseline.
+pub const BACKLOG_BYTES_MAX: usize = 256 * 1024;
+/// Connections waiting for the endpoint to look at them.
+pub const INCOMING_MAX: usize = 1_024;
+/// Memory for the first packets of connections that are not accepted yet.
+pub const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Handshakes in flight above which addresses must be validated first (Retry).
+pub const HANDSHAKES_BEFORE_RETRY: usize = 256;
+/// Live connections of one edge.
+pub const CONNECTIONS_MAX: usize = 8_192;
+/// Live connections from one address prefix (/24 or /56).
+pub const CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
+/// New connections a second from one prefix, sustained.
+pub const CONNECTS_PER_PREFIX_PER_SECOND: u32 = 100;
+/// New connections from one prefix at once.
+pub const CONNECTS_PER_PREFIX_BURST: u32 = 512;
+/// Streams a client may have open, of each kind.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 4;
+/// Flow control window of one stream.
+pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// Flow control window of one connection.
+pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes QUIC may hold for sending on one connection.
+pub const SEND_WINDOW_BYTES: u64 = 128 * 1024;
+/// Until the QUIC handshake must be done.
+pub const HANDSHAKE_MS_MAX: u64 = 3_000;
+/// From then until hello and token must have arrived.
+pub const HELLO_MS_MAX: u64 = 2_000;
+/// Silence after which a connection is given up.
+pub const IDLE_MS_MAX: u64 = 10_000;
+/// Frames a second from one client, sustained.
+pub const FRAMES_PER_SECOND: u32 = 120;
+/// Frames from one client at once.
+pub const FRAMES_BURST: u32 = 240;
+/// Baselines a client may ask for in a second.
+pub const RESYNCS_PER_SECOND: u32 = 1;
+/// Baselines a client may ask for at once.
+pub const RESYNCS_BURST: u32 = 4;
+/// Commands waiting at an edge before they are sent on without waiting for more.
+pub const UPLINK_BATCH_BYTES: usize = 1_200;
+
+// ---- service ------------------------------------------------------------------------------------
+
+/// Life of a join token, from issue to redemption.
+pub const TOKEN_SECONDS_MAX: u64 = 60;
+/// How long a session without a connection waits to be resumed, in log time.
+pub const SESSION_EXPIRY_MS: i64 = 60_000;
+/// How often sessions are looked at for expiry, in log time.
+pub const EXPIRY_CHECK_MS: i64 = 1_000;
+/// Ticks between keyframe barriers of a match that steps on command.
+pub const ON_COMMAND_BARRIER_TICKS: u64 = 256;
+/// Seconds between keyframe barriers of a match with a rate.
+pub const BARRIER_SECONDS: u64 = 10;
+/// Largest entry frame of the local log.
+pub const LOG_FRAME_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
+const _: () = {
+    assert!(OUTCOME_RING >= COMMANDS_UNACKED_MAX, "a resent command must find its outcome");
+    assert!(COMMAND_BYTES_MAX < CLIENT_FRAME_BYTES_MAX, "a command must fit a frame");
+    assert!(TOKEN_BYTES_MAX < CLIENT_FRAME_BYTES_MAX, "a token must fit a frame");
+    assert!(CLIENT_FRAME_TABLES_MAX >= COMMANDS_PER_FRAME_MAX + 2, "a full frame must pass the verifier");
+    assert!(CLIENT_FRAME_BYTES_MAX <= CLIENT_FRAME_APPARENT_BYTES_MAX);
+    assert!(CLIENT_FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES as usize, "a frame must fit its stream's window");
+    assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
+    assert!(CONTENT_BYTES_MAX < INGRESS_BYTES_MAX, "a match must open with one message");
+    assert!(CLIENT_FRAME_BYTES_MAX < INGRESS_BYTES_MAX);
+    assert!(INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
+    assert!(FIELDS_MAX <= 64, "a mask is one word");
+    assert!(PLAYERS_PER_MATCH_MAX <= SESSIONS_MAX);
+    assert!(FRAMES_PER_SECOND as u64 * 1_000 >= TICK_MILLIHERTZ_MAX as u64 / 2, "a frame each other tick must pass");
+};
