@@ -1,0 +1,1 @@
+//! The mirror follows, or says why it cannot.

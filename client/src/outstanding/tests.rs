@@ -1,0 +1,1 @@
+//! Commands have one outcome each.
