@@ -62,7 +62,6 @@ impl<const N: usize> From<[SocketAddr; N]> for EdgeAddresses {
 
 /// Settings of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ClientOptions {
     /// Name and version of the program, for the server's operator; at most 64 bytes.
     pub name: String,
