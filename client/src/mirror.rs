@@ -112,9 +112,10 @@ impl Mirror {
         self.position
     }
 
-    /// Whether the rows are verified and follow the server. `false` from a fault until the next
-    /// baseline, which the client asks for by itself; the rows may be half changed then.
-    /// Stays `true` while the connection is lost: the rows are old, not wrong.
+    /// Whether the rows are verified and follow the server. `false` from a fault, or from the
+    /// beginning of a new state stream, until the next baseline, which the client asks for by
+    /// itself; after a fault the rows may be half changed. Stays `true` while the connection is
+    /// lost: the rows are old, not wrong.
     #[must_use]
     pub fn is_in_sync(&self) -> bool {
         self.standing == Standing::InSync
