@@ -1,0 +1,1 @@
+//! Nothing: cargo wants a target in a package, and this one exists for its manifest.
