@@ -100,8 +100,13 @@ pub(crate) fn build(
 ) -> Vec<u8> {
     let mut builder = FlatBufferBuilder::with_capacity(capacity);
     let root = pack(&mut builder);
-    builder.finish_size_prefixed(root, Some(identifier));
-    builder.finished_data().to_vec()
+    // Not `finish_size_prefixed`: that aligns 64-bit fields as seen from the prefix, which readers have cut off.
+    builder.finish(root, Some(identifier));
+    let buffer = builder.finished_data();
+    let mut bytes = Vec::with_capacity(PREFIX_BYTES + buffer.len());
+    bytes.extend_from_slice(&(buffer.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(buffer);
+    bytes
 }
 
 /// Cuts a byte stream into frames.

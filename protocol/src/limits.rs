@@ -117,6 +117,20 @@ pub const RESYNCS_PER_SECOND: u32 = 1;
 pub const RESYNCS_BURST: u32 = 4;
 /// Commands waiting at an edge before they are sent on without waiting for more.
 pub const UPLINK_BATCH_BYTES: usize = 1_200;
+/// Longest wait of a command for others to share its message into the log.
+pub const UPLINK_WAIT_MS_MAX: u64 = 1;
+/// Bytes that may wait on a control stream before pings are no longer answered.
+pub const CONTROL_BACKLOG_BYTES_MAX: usize = 16 * 1024;
+/// Until the log must have answered a join, a resume or a leave.
+pub const LOG_ANSWER_MS_MAX: u64 = 10_000;
+/// How long a player who saw more than this edge waits for it to catch up.
+pub const BEHIND_MS_MAX: u64 = 500;
+/// How long a match without players stays watched.
+pub const UNWATCH_MS: u64 = 5_000;
+/// Time between two baselines of one match that an edge asks for because its mirror was wrong.
+pub const REWATCH_MS: u64 = 1_000;
+/// How long a closing connection may take to hand over its last words.
+pub const LINGER_MS_MAX: u64 = 250;
 
 // ---- service ------------------------------------------------------------------------------------
 

@@ -1,0 +1,450 @@
+//! One match: a world, and the only way to move it.
+
+use std::sync::Arc;
+
+use bevy_ecs::change_detection::Tick as ChangeTick;
+use bevy_ecs::prelude::{Resource, World};
+use bevy_ecs::schedule::{LogLevel, Schedule, ScheduleBuildSettings, SingleThreadedExecutor};
+use protocol::columns::CLASSES;
+use protocol::columns::row_hash;
+use protocol::delta::Writer;
+use protocol::limits::{BARRIER_SECONDS, ENTITIES_MAX, ON_COMMAND_BARRIER_TICKS};
+use protocol::manifest::{Manifest, Visibility};
+use protocol::{Columns, MatchId, OutcomeCode, PlayerId};
+use serde::{Deserialize, Serialize};
+
+use crate::capture::{Capture, MATCH_ENTITY, Removals, Rows, Since, identity_row};
+use crate::identity::NextEntity;
+use crate::inbox::Inbox;
+use crate::{
+    ContentError, EntityIndex, Game, Identity, InvalidCommand, Keyframe, KeyframeError, MatchRng, Registry,
+    RegistryError, Ticking,
+};
+
+/// What a match is opened with. With it and the inputs, everything else follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchSetup {
+    /// The match. Staggers keyframe barriers, so that matches do not reach theirs at once.
+    pub match_id: u64,
+    /// Source of all randomness.
+    pub seed: u64,
+    /// Map and balance, in the game's own form.
+    pub content: Arc<[u8]>,
+}
+
+/// Something that a tick takes in, in log order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// A player joins.
+    Join {
+        /// Number in the match.
+        player: u32,
+    },
+    /// A player leaves for good.
+    Leave {
+        /// Number in the match.
+        player: u32,
+    },
+    /// A player asks for something.
+    Command {
+        /// Number in the match.
+        player: u32,
+        /// In the game's own form; not checked yet.
+        payload: Vec<u8>,
+    },
+}
+
+/// What a tick brought about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepOutput {
+    /// The tick.
+    pub tick: u64,
+    /// Changes that every player may know, as a delta.
+    pub everyone: Vec<u8>,
+    /// Changes that owners may know, as a delta.
+    pub owner: Vec<u8>,
+    /// Hashes after the tick, by class of visibility.
+    pub sums: [u64; CLASSES],
+    /// One for each [`Input::Command`], in order.
+    pub outcomes: Vec<OutcomeCode>,
+    /// When a match on command asks to be stepped again, in milliseconds of log time from this tick.
+    pub wake_after_ms: Option<u32>,
+    /// Whether the world was rebuilt after this tick; [`Simulation::keyframe`] is of this tick then.
+    pub is_barrier: bool,
+}
+
+impl StepOutput {
+    /// Hash of all classes.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.sums.iter().fold(0, |sum, class| sum.wrapping_add(*class))
+    }
+}
+
+/// What systems may know of time and chance.
+#[derive(Resource, Debug, Clone, Copy)]
+pub struct StepContext {
+    /// The tick that runs, from 1.
+    pub tick: u64,
+    /// Log time in milliseconds; never goes back.
+    pub time_ms: i64,
+    seed: u64,
+}
+
+impl StepContext {
+    /// Random numbers for one purpose in this tick.
+    #[must_use]
+    pub fn rng(&self, purpose: &str) -> MatchRng {
+        MatchRng::new(self.seed, self.tick, purpose)
+    }
+}
+
+/// Lets a rule of a match on command ask for a tick without a command. Cleared before each tick.
+#[derive(Resource, Debug, Default)]
+pub struct WakeUp {
+    after_ms: Option<u32>,
+}
+
+impl WakeUp {
+    /// Asks for a tick in `ms` milliseconds of log time; the soonest request of a tick counts.
+    pub fn after_ms(&mut self, ms: u32) {
+        self.after_ms = Some(self.after_ms.map_or(ms, |other| other.min(ms)));
+    }
+}
+
+/// The part that a keyframe barrier replaces: a world, its schedule, and the captures' query caches.
+struct Living {
+    world: World,
+    schedule: Schedule,
+    captures: Vec<Box<dyn Capture>>,
+    /// Components with a lower id are known to the registry or to bevy itself.
+    known_components: usize,
+    archetypes_checked: usize,
+    since: ChangeTick,
+}
+
+/// One match.
+pub struct Simulation<G: Game> {
+    setup: MatchSetup,
+    content: G::Content,
+    registry: Registry,
+    living: Living,
+    columns: Columns,
+    writer: Writer,
+    rows: Rows,
+    tick: u64,
+    time_ms: i64,
+    keyframe: Arc<Keyframe>,
+}
+
+impl<G: Game> Simulation<G> {
+    /// The game's manifest.
+    ///
+    /// # Errors
+    /// When the game registers its components wrongly.
+    pub fn manifest() -> Result<Arc<Manifest>, RegistryError> {
+        Registry::of::<G>()?.manifest::<G>()
+    }
+
+    /// Opens a match at tick 0.
+    ///
+    /// # Errors
+    /// When the game cannot be played with the content.
+    ///
+    /// # Panics
+    /// When the game registers its components wrongly: see [`Simulation::manifest`].
+    pub fn open(setup: MatchSetup, time_ms: i64) -> Result<Self, ContentError> {
+        let content = G::load_content(&setup.content)?;
+        let registry = Registry::of::<G>().expect("the game's components are registered rightly");
+        let manifest = registry.manifest::<G>().expect("the game's manifest is within bounds");
+        let columns = Columns::new(manifest);
+        let mut living = Living::new::<G>(&registry, &content);
+        let context = StepContext { tick: 0, time_ms, seed: setup.seed };
+        living.world.insert_resource(context);
+        living.world.insert_resource(NextEntity(MATCH_ENTITY.0));
+        crate::spawn(&mut living.world, PlayerId(0), ());
+        G::open(&mut living.world);
+        let keyframe = Arc::new(Keyframe::of(&columns, 0, time_ms, MATCH_ENTITY.0));
+        let (writer, rows) = (Writer::new(), Rows::default());
+        let mut simulation =
+            Self { setup, content, registry, living, columns, writer, rows, tick: 0, time_ms, keyframe };
+        simulation.living.check_components();
+        simulation.capture();
+        simulation.pass_barrier();
+        Ok(simulation)
+    }
+
+    /// Continues a match from a keyframe, as if it had lived through.
+    ///
+    /// # Errors
+    /// When the keyframe is not one of this game and content.
+    pub fn restore(setup: MatchSetup, keyframe: Arc<Keyframe>) -> Result<Self, KeyframeError> {
+        let content = G::load_content(&setup.content)?;
+        let registry = Registry::of::<G>().expect("the game's components are registered rightly");
+        let manifest = registry.manifest::<G>().expect("the game's manifest is within bounds");
+        let columns = keyframe.columns(&manifest)?;
+        let living = Living::rebuild::<G>(&registry, &content, &setup, &columns, &keyframe);
+        let (tick, time_ms) = (keyframe.tick, keyframe.time_ms);
+        let (writer, rows) = (Writer::new(), Rows::default());
+        Ok(Self { setup, content, registry, living, columns, writer, rows, tick, time_ms, keyframe })
+    }
+
+    /// Moves the match by one tick. `time_ms` is log time; an earlier one than before counts as the same.
+    ///
+    /// # Panics
+    /// When the game breaks a rule of `DETERMINISM.md` that shows here: unregistered state, a
+    /// component changed behind change detection's back, NaN in a replicated field. The process must
+    /// not go on: a member that stops can be restored, one that diverges cannot.
+    pub fn step(&mut self, time_ms: i64, inputs: &[Input]) -> StepOutput {
+        self.tick += 1;
+        self.time_ms = self.time_ms.max(time_ms);
+        let context = StepContext { tick: self.tick, time_ms: self.time_ms, seed: self.setup.seed };
+        self.living.world.insert_resource(context);
+        self.living.world.insert_resource(WakeUp::default());
+        let places = self.admit(inputs);
+        self.living.schedule.run(&mut self.living.world);
+        let outcomes = self.outcomes(&places);
+        let wake_after_ms = self.living.world.resource::<WakeUp>().after_ms;
+        self.living.check_components();
+        self.capture();
+        let is_barrier = self.is_barrier(self.tick);
+        if is_barrier {
+            self.pass_barrier();
+        }
+        StepOutput {
+            tick: self.tick,
+            everyone: self.writer.finish(Visibility::Everyone),
+            owner: self.writer.finish(Visibility::Owner),
+            sums: self.columns.sums(),
+            outcomes,
+            wake_after_ms,
+            is_barrier,
+        }
+    }
+
+    /// The last tick that ran.
+    #[must_use]
+    pub const fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// Log time of the last tick.
+    #[must_use]
+    pub const fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+
+    /// The state in canonical form.
+    #[must_use]
+    pub const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The keyframe of the last barrier.
+    #[must_use]
+    pub const fn keyframe(&self) -> &Arc<Keyframe> {
+        &self.keyframe
+    }
+
+    /// What the match was opened with.
+    #[must_use]
+    pub const fn setup(&self) -> &MatchSetup {
+        &self.setup
+    }
+
+    /// Ticks from one keyframe barrier to the next.
+    #[must_use]
+    pub fn barrier_ticks() -> u64 {
+        match G::TICKING {
+            Ticking::Rate { millihertz } => (BARRIER_SECONDS * u64::from(millihertz) / 1_000).max(1),
+            Ticking::OnCommand => ON_COMMAND_BARRIER_TICKS,
+        }
+    }
+
+    fn is_barrier(&self, tick: u64) -> bool {
+        (tick.wrapping_add(self.setup.match_id)).is_multiple_of(Self::barrier_ticks())
+    }
+
+    /// Lets players come and go and fills the inbox; gives each command's place in it.
+    fn admit(&mut self, inputs: &[Input]) -> Vec<Option<usize>> {
+        let world = &mut self.living.world;
+        let mut inbox = Inbox::<G::Command>::new();
+        let mut places = Vec::new();
+        for input in inputs {
+            match input {
+                Input::Join { player } => G::join(world, PlayerId(*player)),
+                Input::Leave { player } => G::leave(world, PlayerId(*player)),
+                Input::Command { player, payload } => match G::decode_command(payload) {
+                    Ok(command) => {
+                        places.push(Some(inbox.orders.len()));
+                        inbox.push(PlayerId(*player), command);
+                    }
+                    Err(InvalidCommand { .. }) => places.push(None),
+                },
+            }
+        }
+        world.flush();
+        world.insert_resource(inbox);
+        places
+    }
+
+    fn outcomes(&mut self, places: &[Option<usize>]) -> Vec<OutcomeCode> {
+        let inbox = std::mem::replace(&mut *self.living.world.resource_mut::<Inbox<G::Command>>(), Inbox::new());
+        places
+            .iter()
+            .map(|place| place.map_or(OutcomeCode::MALFORMED, |place| inbox.orders[place].outcome()))
+            .collect()
+    }
+
+    /// Brings the columns up to date with the world, and the writer to the delta between them.
+    fn capture(&mut self) {
+        let Living { world, captures, since, .. } = &mut self.living;
+        let mut removals = std::mem::take(&mut *world.resource_mut::<Removals>());
+        removals.despawned.sort_unstable();
+        removals.components.sort_unstable();
+        removals.components.dedup();
+        self.writer.begin(&mut self.columns, &removals.despawned);
+        let since_last = Since { last: Some(*since), now: world.change_tick() };
+        let manifest = Arc::clone(self.columns.manifest());
+        let mut gone = Vec::new();
+        for (index, (capture, layout)) in captures.iter_mut().zip(manifest.layouts()).enumerate() {
+            capture.capture(world, since_last, &mut self.rows);
+            gone.clear();
+            let of_this = |(number, _): &&(u16, u32)| *number == layout.number;
+            for (_, id) in removals.components.iter().filter(of_this) {
+                let entity = world.resource::<EntityIndex>().get(protocol::EntityId(*id));
+                if entity.is_some_and(|entity| !capture.is_on(world, entity)) {
+                    gone.push(*id);
+                }
+            }
+            self.writer.component(&mut self.columns, index, &self.rows.present, &self.rows.bytes, &gone);
+        }
+        assert!(self.columns.entity_count() <= ENTITIES_MAX, "more than {ENTITIES_MAX} entities in one match");
+        self.living.mark_captured();
+    }
+
+    /// The keyframe barrier: from here on the match is what its own bytes say.
+    fn pass_barrier(&mut self) {
+        self.living.check_captured(&self.columns, &mut self.rows);
+        let next_entity = self.living.world.resource::<NextEntity>().0;
+        let keyframe = Keyframe::of(&self.columns, self.tick, self.time_ms, next_entity);
+        let columns = keyframe.columns(self.columns.manifest()).expect("a keyframe can be read back");
+        let mut living = Living::rebuild::<G>(&self.registry, &self.content, &self.setup, &columns, &keyframe);
+        living.check_captured(&columns, &mut self.rows);
+        self.living = living;
+        self.columns = columns;
+        self.keyframe = Arc::new(keyframe);
+    }
+}
+
+impl Living {
+    /// An empty world with everything but entities.
+    fn new<G: Game>(registry: &Registry, content: &G::Content) -> Self {
+        let mut world = World::new();
+        world.init_resource::<EntityIndex>();
+        world.init_resource::<Removals>();
+        world.init_resource::<WakeUp>();
+        world.insert_resource(NextEntity(MATCH_ENTITY.0));
+        world.insert_resource(StepContext { tick: 0, time_ms: 0, seed: 0 });
+        world.insert_resource(Inbox::<G::Command>::new());
+        world.insert_resource(content.clone());
+        let captures = registry.prepare(&mut world);
+        let known_components = world.components().len();
+        let mut schedule = Schedule::default();
+        schedule.set_executor(SingleThreadedExecutor::new());
+        schedule.set_build_settings(ScheduleBuildSettings {
+            ambiguity_detection: LogLevel::Error,
+            ..ScheduleBuildSettings::default()
+        });
+        schedule.add_systems(G::systems());
+        let since = world.change_tick();
+        Self { world, schedule, captures, known_components, archetypes_checked: 0, since }
+    }
+
+    /// A world made of canonical rows, in entity order.
+    fn rebuild<G: Game>(
+        registry: &Registry,
+        content: &G::Content,
+        setup: &MatchSetup,
+        columns: &Columns,
+        keyframe: &Keyframe,
+    ) -> Self {
+        let mut living = Self::new::<G>(registry, content);
+        let world = &mut living.world;
+        world.insert_resource(NextEntity(keyframe.next_entity));
+        world.insert_resource(StepContext { tick: keyframe.tick, time_ms: keyframe.time_ms, seed: setup.seed });
+        let mut rest: Vec<_> =
+            (1..living.captures.len()).map(|index| columns.column(index).iter().peekable()).collect();
+        for (id, row) in columns.column(0).iter() {
+            let mut entity = world.spawn(identity_row(id, row));
+            for (capture, rows) in living.captures[1..].iter().zip(&mut rest) {
+                if let Some((_, row)) = rows.next_if(|(other, _)| *other == id) {
+                    capture.insert(&mut entity, row);
+                }
+            }
+        }
+        living.check_components();
+        living.mark_captured();
+        living
+    }
+
+    /// What changes from here on belongs to the next capture.
+    fn mark_captured(&mut self) {
+        *self.world.resource_mut::<Removals>() = Removals::default();
+        self.since = self.world.increment_change_tick();
+    }
+
+    /// Refuses state that no keyframe would hold.
+    fn check_components(&mut self) {
+        let archetypes = self.world.archetypes();
+        if archetypes.len() == self.archetypes_checked {
+            return;
+        }
+        let unknown = archetypes
+            .iter()
+            .skip(self.archetypes_checked)
+            .flat_map(|archetype| archetype.iter_components())
+            .find(|component| component.index() >= self.known_components);
+        if let Some(component) = unknown {
+            let name = self.world.components().get_info(component).map(|info| info.name().to_string());
+            panic!(
+                "{} is in the world but neither registered nor transient: add it in Game::register",
+                name.unwrap_or_default()
+            );
+        }
+        self.archetypes_checked = archetypes.len();
+    }
+
+    /// Checks that the columns hold exactly what the world holds.
+    fn check_captured(&mut self, columns: &Columns, rows: &mut Rows) {
+        let since = Since { last: None, now: self.world.change_tick() };
+        for (index, (capture, layout)) in
+            self.captures.iter_mut().zip(Arc::clone(columns.manifest()).layouts()).enumerate()
+        {
+            capture.capture(&mut self.world, since, rows);
+            let sum = |ids: &mut dyn Iterator<Item = (u32, &[u8])>| {
+                ids.fold(0u64, |sum, (id, row)| sum.wrapping_add(row_hash(id, layout.number, row)))
+            };
+            let world_rows = rows.present.iter().map(|(id, at)| {
+                (*id, rows.bytes.get(*at as usize * layout.width..).map_or(&[][..], |row| &row[..layout.width]))
+            });
+            let in_world = sum(&mut world_rows.into_iter());
+            let in_columns = sum(&mut columns.column(index).iter().map(|(id, row)| (id.0, row)));
+            assert!(
+                in_world == in_columns && rows.present.len() == columns.column(index).len(),
+                "{}: the world and its columns differ; was it changed behind change detection's back?",
+                layout.name
+            );
+        }
+        let entities = self.world.query::<&Identity>().iter(&self.world).count();
+        assert_eq!(entities, columns.entity_count(), "entities and identities differ");
+    }
+}
+
+impl<G: Game> Simulation<G> {
+    /// The match this is.
+    #[must_use]
+    pub const fn match_id(&self) -> MatchId {
+        MatchId(self.setup.match_id)
+    }
+}
