@@ -8,7 +8,7 @@
 //! - Rows of a column are in ascending order of entity.
 //! - An entity has a row in column 0 exactly as long as it exists; no other column has rows of
 //!   entities that do not exist.
-//! - The sum of a class is the wrapping sum of [`row_hash`] over all rows of its columns.
+//! - The hash of a column is the wrapping sum of [`row_hash`] over its rows; that of a class the sum of its columns'.
 
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub struct Column {
     pub(crate) ids: Vec<u32>,
     pub(crate) rows: Vec<u8>,
     pub(crate) width: usize,
+    /// Wrapping sum of [`row_hash`] over the rows.
+    pub(crate) sum: u64,
 }
 
 impl Column {
@@ -45,6 +47,12 @@ impl Column {
     #[must_use]
     pub fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Hash of the rows: the wrapping sum of [`row_hash`].
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.sum
     }
 
     /// Whether there are no rows.
@@ -91,12 +99,11 @@ impl Column {
 pub struct Columns {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) columns: Vec<Column>,
-    pub(crate) sums: [u64; CLASSES],
 }
 
 impl PartialEq for Columns {
     fn eq(&self, other: &Self) -> bool {
-        self.columns == other.columns && self.sums == other.sums
+        self.columns == other.columns
     }
 }
 
@@ -106,7 +113,7 @@ impl Columns {
     pub fn new(manifest: Arc<Manifest>) -> Self {
         let columns =
             manifest.layouts().iter().map(|layout| Column { width: layout.width, ..Column::default() }).collect();
-        Self { manifest, columns, sums: [0; CLASSES] }
+        Self { manifest, columns }
     }
 
     /// What the columns mean.
@@ -129,14 +136,14 @@ impl Columns {
 
     /// Hash of one class of visibility.
     #[must_use]
-    pub const fn hash(&self, class: Visibility) -> u64 {
-        self.sums[class as usize]
+    pub fn hash(&self, class: Visibility) -> u64 {
+        self.sums()[class as usize]
     }
 
     /// Hash of all classes: what members compare.
     #[must_use]
-    pub const fn total_hash(&self) -> u64 {
-        self.sums[0].wrapping_add(self.sums[1]).wrapping_add(self.sums[2])
+    pub fn total_hash(&self) -> u64 {
+        self.columns.iter().fold(0, |sum, column| sum.wrapping_add(column.sum))
     }
 
     /// All hashes computed anew from the rows. Equal to what is kept, unless memory or this module is wrong.
@@ -154,8 +161,13 @@ impl Columns {
 
     /// The hashes that are kept: everyone, owner, server.
     #[must_use]
-    pub const fn sums(&self) -> [u64; CLASSES] {
-        self.sums
+    pub fn sums(&self) -> [u64; CLASSES] {
+        let mut sums = [0u64; CLASSES];
+        for (layout, column) in self.manifest.layouts().iter().zip(&self.columns) {
+            let sum = &mut sums[layout.visibility as usize];
+            *sum = sum.wrapping_add(column.sum);
+        }
+        sums
     }
 
     /// Owner of an entity: the first field of column 0. 0 is nobody.
@@ -186,14 +198,13 @@ impl Columns {
     /// Removes the rows of those entities of `ascending` that have one; returns how many had.
     pub(crate) fn remove_rows(&mut self, index: usize, layout: &Layout, ascending: &[u32]) -> usize {
         let column = &mut self.columns[index];
-        let sum = &mut self.sums[layout.visibility as usize];
         let (mut read, mut write, mut found) = (0, 0, 0);
         for id in ascending {
             let at = column.seek(read, *id);
             column.shift(read..at, &mut write);
             read = at;
             if column.ids.get(at) == Some(id) {
-                *sum = sum.wrapping_sub(row_hash(*id, layout.number, column.row_at(at)));
+                column.sum = column.sum.wrapping_sub(row_hash(*id, layout.number, column.row_at(at)));
                 read = at + 1;
                 found += 1;
             }
@@ -210,9 +221,8 @@ impl Columns {
     pub(crate) fn insert_rows(&mut self, index: usize, layout: &Layout, ids: &[u32], rows: &[u8]) {
         let column = &mut self.columns[index];
         let width = column.width;
-        let sum = &mut self.sums[layout.visibility as usize];
         for (place, id) in ids.iter().enumerate() {
-            *sum = sum.wrapping_add(row_hash(*id, layout.number, &rows[place * width..][..width]));
+            column.sum = column.sum.wrapping_add(row_hash(*id, layout.number, &rows[place * width..][..width]));
         }
         if column.ids.last() < ids.first() {
             column.ids.extend_from_slice(ids);

@@ -93,9 +93,8 @@ impl Writer {
                 last = *id;
                 put_changes(&mut self.changed, layout, old, new);
                 changed_count += 1;
-                let sum = &mut columns.sums[layout.visibility as usize];
-                *sum = sum.wrapping_sub(row_hash(*id, layout.number, old));
-                *sum = sum.wrapping_add(row_hash(*id, layout.number, new));
+                column.sum = column.sum.wrapping_sub(row_hash(*id, layout.number, old));
+                column.sum = column.sum.wrapping_add(row_hash(*id, layout.number, new));
                 old.copy_from_slice(new);
             } else {
                 self.inserted_ids.push(*id);
@@ -327,9 +326,7 @@ fn apply_changed(
 ) -> Result<(), ReadError> {
     let count = read_count(reader)?;
     let (mut id, mut at) = (0, 0);
-    let Columns { columns, sums, .. } = columns;
-    let column: &mut Column = &mut columns[index];
-    let sum = &mut sums[layout.visibility as usize];
+    let column: &mut Column = &mut columns.columns[index];
     for row in 0..count {
         id = read_gap(reader, id, row == 0)?;
         at = column.seek(at, id);
@@ -338,14 +335,14 @@ fn apply_changed(
         }
         let mask = read_mask(reader, layout)?;
         let row = &mut column.rows[at * layout.width..][..layout.width];
-        *sum = sum.wrapping_sub(row_hash(id, layout.number, row));
+        column.sum = column.sum.wrapping_sub(row_hash(id, layout.number, row));
         for (bit, field) in layout.fields.iter().enumerate() {
             if mask & (1 << bit) != 0 {
                 let number = read_field(reader, field, Some(field.read(row)))?;
                 field.write(row, number);
             }
         }
-        *sum = sum.wrapping_add(row_hash(id, layout.number, row));
+        column.sum = column.sum.wrapping_add(row_hash(id, layout.number, row));
     }
     Ok(())
 }
