@@ -144,6 +144,14 @@ pub const EXPIRY_CHECK_MS: i64 = 1_000;
 pub const ON_COMMAND_BARRIER_TICKS: u64 = 256;
 /// Seconds between keyframe barriers of a match with a rate.
 pub const BARRIER_SECONDS: u64 = 10;
+/// Largest part of a snapshot or match file, unpacked; a keyframe of [`ENTITIES_MAX`] entities fits.
+pub const CHUNK_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Messages that may wait for the local host before an edge is told to slow down.
+pub const HOST_BACKLOG_MAX: usize = 16 * 1024;
+/// Bytes of entries that are written to the local log at once; more wait for the next write.
+pub const LOG_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Longest time that commands wait for the tick that runs them before they are written to the log alone.
+pub const LOG_HOLD_MS_MAX: i64 = 100;
 /// Largest entry frame of the local log.
 pub const LOG_FRAME_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
@@ -157,7 +165,7 @@ const _: () = {
     assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
     assert!(CONTENT_BYTES_MAX < INGRESS_BYTES_MAX, "a match must open with one message");
     assert!(CLIENT_FRAME_BYTES_MAX < INGRESS_BYTES_MAX);
-    assert!(INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
+    assert!(LOG_BATCH_BYTES + 2 * INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
     assert!(FIELDS_MAX <= 64, "a mask is one word");
     assert!(PLAYERS_PER_MATCH_MAX <= SESSIONS_MAX);
     assert!(FRAMES_PER_SECOND as u64 * 1_000 >= TICK_MILLIHERTZ_MAX as u64 / 2, "a frame each other tick must pass");
