@@ -1,1 +1,32 @@
 //! The replicated service: sessions, matches, ticks; and the hosts that run it.
+//!
+//! Responsible for what follows from the log, equally on every member: who may speak for a player,
+//! that each command runs once, when matches step, what edges are told ([`Service`]); and for the
+//! hosts that feed it: [`host::local`], one process with a durable log, and [`host::sim`], in memory
+//! with virtual time.
+//!
+//! Not responsible for the rules of a game (`ecs-state` and the game), for players' connections
+//! (`net-edge`), or for how files are laid out (`snapshots`).
+//!
+//! Start from [`Service::on_entry`]; to run one, from [`LocalHost::start`].
+
+mod egress;
+mod entry;
+pub mod host;
+mod matches;
+mod outbox;
+mod service;
+mod sessions;
+mod snapshot;
+mod ticker;
+
+pub use entry::{Event, LogEntry, TimerId};
+pub use host::local::{
+    EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,
+    LogError, MatchStatus, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot, export_match,
+    list_snapshots, verify_snapshot,
+};
+pub use host::sim::SimHost;
+pub use matches::{Match, StepRecord};
+pub use outbox::{Outbox, TickHash};
+pub use service::Service;

@@ -136,6 +136,8 @@ pub const LINGER_MS_MAX: u64 = 250;
 
 /// Life of a join token, from issue to redemption.
 pub const TOKEN_SECONDS_MAX: u64 = 60;
+/// How far the clocks of who issues tokens, of edges and of members may differ.
+pub const TOKEN_CLOCK_SLACK_MS: i64 = 5_000;
 /// How long a session without a connection waits to be resumed, in log time.
 pub const SESSION_EXPIRY_MS: i64 = 60_000;
 /// How often sessions are looked at for expiry, in log time.

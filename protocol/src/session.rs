@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use flatbuffers::{FlatBufferBuilder, VerifierOptions};
 
-pub use crate::generated::session_generated::worldlog::session::*;
 use crate::frame::{FrameError, RawFrame, build, verified};
+pub use crate::generated::session_generated::worldlog::session::*;
 use crate::limits as limit;
 use crate::outcome::CloseCode;
 
@@ -116,9 +116,7 @@ pub fn encode_closing(code: CloseCode, detail: &str) -> Vec<u8> {
 }
 
 /// Forgets what an offset points to; the builder's `finish` asks for no more.
-pub(crate) fn offset<T>(
-    typed: flatbuffers::WIPOffset<T>,
-) -> flatbuffers::WIPOffset<flatbuffers::ForwardsUOffset<()>> {
+pub(crate) fn offset<T>(typed: flatbuffers::WIPOffset<T>) -> flatbuffers::WIPOffset<flatbuffers::ForwardsUOffset<()>> {
     flatbuffers::WIPOffset::new(typed.value())
 }
 

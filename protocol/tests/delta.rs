@@ -25,10 +25,13 @@ fn manifest() -> Arc<Manifest> {
     ];
     let layouts = vec![
         Layout::entity(),
-        Layout::new(3, "Place", Visibility::Everyone, Sync::Interpolate, [
-            field("x", FieldKind::I32),
-            field("y", FieldKind::I32),
-        ]),
+        Layout::new(
+            3,
+            "Place",
+            Visibility::Everyone,
+            Sync::Interpolate,
+            [field("x", FieldKind::I32), field("y", FieldKind::I32)],
+        ),
         Layout::new(4, "Marker", Visibility::Everyone, Sync::Plain, []),
         Layout::new(
             9,

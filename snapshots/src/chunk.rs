@@ -225,5 +225,9 @@ fn unpack(stored: &[u8], raw: usize) -> Result<Vec<u8>, String> {
         return Ok(stored.to_vec());
     }
     let bytes = zstd::bulk::decompress(stored, raw).map_err(|error| format!("a chunk does not unpack: {error}"))?;
-    if bytes.len() == raw { Ok(bytes) } else { Err(format!("a chunk unpacks to {} bytes, expected {raw}", bytes.len())) }
+    if bytes.len() == raw {
+        Ok(bytes)
+    } else {
+        Err(format!("a chunk unpacks to {} bytes, expected {raw}", bytes.len()))
+    }
 }

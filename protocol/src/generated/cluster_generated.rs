@@ -2,6036 +2,5952 @@
 // @generated
 extern crate alloc;
 
-
 #[allow(unused_imports, dead_code)]
 pub mod worldlog {
 
-#[allow(unused_imports, dead_code)]
-pub mod cluster {
-
-
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_INGRESS_MESSAGE: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_INGRESS_MESSAGE: u8 = 11;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_INGRESS_MESSAGE: [IngressMessage; 12] = [
-  IngressMessage::NONE,
-  IngressMessage::EdgeHello,
-  IngressMessage::OpenMatch,
-  IngressMessage::CloseMatch,
-  IngressMessage::WatchMatch,
-  IngressMessage::UnwatchMatch,
-  IngressMessage::JoinSession,
-  IngressMessage::ResumeSession,
-  IngressMessage::DetachSession,
-  IngressMessage::LeaveSession,
-  IngressMessage::CommandBatch,
-  IngressMessage::HashReport,
-];
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct IngressMessage(pub u8);
-#[allow(non_upper_case_globals)]
-impl IngressMessage {
-  pub const NONE: Self = Self(0);
-  pub const EdgeHello: Self = Self(1);
-  pub const OpenMatch: Self = Self(2);
-  pub const CloseMatch: Self = Self(3);
-  pub const WatchMatch: Self = Self(4);
-  pub const UnwatchMatch: Self = Self(5);
-  pub const JoinSession: Self = Self(6);
-  pub const ResumeSession: Self = Self(7);
-  pub const DetachSession: Self = Self(8);
-  pub const LeaveSession: Self = Self(9);
-  pub const CommandBatch: Self = Self(10);
-  pub const HashReport: Self = Self(11);
-
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 11;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::NONE,
-    Self::EdgeHello,
-    Self::OpenMatch,
-    Self::CloseMatch,
-    Self::WatchMatch,
-    Self::UnwatchMatch,
-    Self::JoinSession,
-    Self::ResumeSession,
-    Self::DetachSession,
-    Self::LeaveSession,
-    Self::CommandBatch,
-    Self::HashReport,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::NONE => Some("NONE"),
-      Self::EdgeHello => Some("EdgeHello"),
-      Self::OpenMatch => Some("OpenMatch"),
-      Self::CloseMatch => Some("CloseMatch"),
-      Self::WatchMatch => Some("WatchMatch"),
-      Self::UnwatchMatch => Some("UnwatchMatch"),
-      Self::JoinSession => Some("JoinSession"),
-      Self::ResumeSession => Some("ResumeSession"),
-      Self::DetachSession => Some("DetachSession"),
-      Self::LeaveSession => Some("LeaveSession"),
-      Self::CommandBatch => Some("CommandBatch"),
-      Self::HashReport => Some("HashReport"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for IngressMessage {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for IngressMessage {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
-
-impl ::flatbuffers::Push for IngressMessage {
-    type Output = IngressMessage;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
-
-impl ::flatbuffers::EndianScalar for IngressMessage {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
-
-impl<'a> ::flatbuffers::Verifiable for IngressMessage {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
-
-impl ::flatbuffers::SimpleToVerifyInSlice for IngressMessage {}
-pub struct IngressMessageUnionTableOffset {}
-
-#[allow(clippy::upper_case_acronyms)]
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub enum IngressMessageT {
-  NONE,
-  EdgeHello(alloc::boxed::Box<EdgeHelloT>),
-  OpenMatch(alloc::boxed::Box<OpenMatchT>),
-  CloseMatch(alloc::boxed::Box<CloseMatchT>),
-  WatchMatch(alloc::boxed::Box<WatchMatchT>),
-  UnwatchMatch(alloc::boxed::Box<UnwatchMatchT>),
-  JoinSession(alloc::boxed::Box<JoinSessionT>),
-  ResumeSession(alloc::boxed::Box<ResumeSessionT>),
-  DetachSession(alloc::boxed::Box<DetachSessionT>),
-  LeaveSession(alloc::boxed::Box<LeaveSessionT>),
-  CommandBatch(alloc::boxed::Box<CommandBatchT>),
-  HashReport(alloc::boxed::Box<HashReportT>),
-}
-impl Default for IngressMessageT {
-  fn default() -> Self {
-    Self::NONE
-  }
-}
-impl IngressMessageT {
-  pub fn ingress_message_type(&self) -> IngressMessage {
-    match self {
-      Self::NONE => IngressMessage::NONE,
-      Self::EdgeHello(_) => IngressMessage::EdgeHello,
-      Self::OpenMatch(_) => IngressMessage::OpenMatch,
-      Self::CloseMatch(_) => IngressMessage::CloseMatch,
-      Self::WatchMatch(_) => IngressMessage::WatchMatch,
-      Self::UnwatchMatch(_) => IngressMessage::UnwatchMatch,
-      Self::JoinSession(_) => IngressMessage::JoinSession,
-      Self::ResumeSession(_) => IngressMessage::ResumeSession,
-      Self::DetachSession(_) => IngressMessage::DetachSession,
-      Self::LeaveSession(_) => IngressMessage::LeaveSession,
-      Self::CommandBatch(_) => IngressMessage::CommandBatch,
-      Self::HashReport(_) => IngressMessage::HashReport,
-    }
-  }
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(&self, fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
-    match self {
-      Self::NONE => None,
-      Self::EdgeHello(v) => Some(v.pack(fbb).as_union_value()),
-      Self::OpenMatch(v) => Some(v.pack(fbb).as_union_value()),
-      Self::CloseMatch(v) => Some(v.pack(fbb).as_union_value()),
-      Self::WatchMatch(v) => Some(v.pack(fbb).as_union_value()),
-      Self::UnwatchMatch(v) => Some(v.pack(fbb).as_union_value()),
-      Self::JoinSession(v) => Some(v.pack(fbb).as_union_value()),
-      Self::ResumeSession(v) => Some(v.pack(fbb).as_union_value()),
-      Self::DetachSession(v) => Some(v.pack(fbb).as_union_value()),
-      Self::LeaveSession(v) => Some(v.pack(fbb).as_union_value()),
-      Self::CommandBatch(v) => Some(v.pack(fbb).as_union_value()),
-      Self::HashReport(v) => Some(v.pack(fbb).as_union_value()),
-    }
-  }
-  /// If the union variant matches, return the owned EdgeHelloT, setting the union to NONE.
-  pub fn take_edge_hello(&mut self) -> Option<alloc::boxed::Box<EdgeHelloT>> {
-    if let Self::EdgeHello(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::EdgeHello(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the EdgeHelloT.
-  pub fn as_edge_hello(&self) -> Option<&EdgeHelloT> {
-    if let Self::EdgeHello(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the EdgeHelloT.
-  pub fn as_edge_hello_mut(&mut self) -> Option<&mut EdgeHelloT> {
-    if let Self::EdgeHello(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned OpenMatchT, setting the union to NONE.
-  pub fn take_open_match(&mut self) -> Option<alloc::boxed::Box<OpenMatchT>> {
-    if let Self::OpenMatch(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::OpenMatch(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the OpenMatchT.
-  pub fn as_open_match(&self) -> Option<&OpenMatchT> {
-    if let Self::OpenMatch(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the OpenMatchT.
-  pub fn as_open_match_mut(&mut self) -> Option<&mut OpenMatchT> {
-    if let Self::OpenMatch(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned CloseMatchT, setting the union to NONE.
-  pub fn take_close_match(&mut self) -> Option<alloc::boxed::Box<CloseMatchT>> {
-    if let Self::CloseMatch(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::CloseMatch(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the CloseMatchT.
-  pub fn as_close_match(&self) -> Option<&CloseMatchT> {
-    if let Self::CloseMatch(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the CloseMatchT.
-  pub fn as_close_match_mut(&mut self) -> Option<&mut CloseMatchT> {
-    if let Self::CloseMatch(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned WatchMatchT, setting the union to NONE.
-  pub fn take_watch_match(&mut self) -> Option<alloc::boxed::Box<WatchMatchT>> {
-    if let Self::WatchMatch(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::WatchMatch(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the WatchMatchT.
-  pub fn as_watch_match(&self) -> Option<&WatchMatchT> {
-    if let Self::WatchMatch(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the WatchMatchT.
-  pub fn as_watch_match_mut(&mut self) -> Option<&mut WatchMatchT> {
-    if let Self::WatchMatch(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned UnwatchMatchT, setting the union to NONE.
-  pub fn take_unwatch_match(&mut self) -> Option<alloc::boxed::Box<UnwatchMatchT>> {
-    if let Self::UnwatchMatch(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::UnwatchMatch(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the UnwatchMatchT.
-  pub fn as_unwatch_match(&self) -> Option<&UnwatchMatchT> {
-    if let Self::UnwatchMatch(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the UnwatchMatchT.
-  pub fn as_unwatch_match_mut(&mut self) -> Option<&mut UnwatchMatchT> {
-    if let Self::UnwatchMatch(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned JoinSessionT, setting the union to NONE.
-  pub fn take_join_session(&mut self) -> Option<alloc::boxed::Box<JoinSessionT>> {
-    if let Self::JoinSession(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::JoinSession(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the JoinSessionT.
-  pub fn as_join_session(&self) -> Option<&JoinSessionT> {
-    if let Self::JoinSession(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the JoinSessionT.
-  pub fn as_join_session_mut(&mut self) -> Option<&mut JoinSessionT> {
-    if let Self::JoinSession(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned ResumeSessionT, setting the union to NONE.
-  pub fn take_resume_session(&mut self) -> Option<alloc::boxed::Box<ResumeSessionT>> {
-    if let Self::ResumeSession(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::ResumeSession(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the ResumeSessionT.
-  pub fn as_resume_session(&self) -> Option<&ResumeSessionT> {
-    if let Self::ResumeSession(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the ResumeSessionT.
-  pub fn as_resume_session_mut(&mut self) -> Option<&mut ResumeSessionT> {
-    if let Self::ResumeSession(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned DetachSessionT, setting the union to NONE.
-  pub fn take_detach_session(&mut self) -> Option<alloc::boxed::Box<DetachSessionT>> {
-    if let Self::DetachSession(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::DetachSession(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the DetachSessionT.
-  pub fn as_detach_session(&self) -> Option<&DetachSessionT> {
-    if let Self::DetachSession(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the DetachSessionT.
-  pub fn as_detach_session_mut(&mut self) -> Option<&mut DetachSessionT> {
-    if let Self::DetachSession(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned LeaveSessionT, setting the union to NONE.
-  pub fn take_leave_session(&mut self) -> Option<alloc::boxed::Box<LeaveSessionT>> {
-    if let Self::LeaveSession(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::LeaveSession(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the LeaveSessionT.
-  pub fn as_leave_session(&self) -> Option<&LeaveSessionT> {
-    if let Self::LeaveSession(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the LeaveSessionT.
-  pub fn as_leave_session_mut(&mut self) -> Option<&mut LeaveSessionT> {
-    if let Self::LeaveSession(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned CommandBatchT, setting the union to NONE.
-  pub fn take_command_batch(&mut self) -> Option<alloc::boxed::Box<CommandBatchT>> {
-    if let Self::CommandBatch(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::CommandBatch(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the CommandBatchT.
-  pub fn as_command_batch(&self) -> Option<&CommandBatchT> {
-    if let Self::CommandBatch(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the CommandBatchT.
-  pub fn as_command_batch_mut(&mut self) -> Option<&mut CommandBatchT> {
-    if let Self::CommandBatch(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned HashReportT, setting the union to NONE.
-  pub fn take_hash_report(&mut self) -> Option<alloc::boxed::Box<HashReportT>> {
-    if let Self::HashReport(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::HashReport(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the HashReportT.
-  pub fn as_hash_report(&self) -> Option<&HashReportT> {
-    if let Self::HashReport(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the HashReportT.
-  pub fn as_hash_report_mut(&mut self) -> Option<&mut HashReportT> {
-    if let Self::HashReport(v) = self { Some(v.as_mut()) } else { None }
-  }
-}
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_EGRESS_MESSAGE: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_EGRESS_MESSAGE: u8 = 10;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_EGRESS_MESSAGE: [EgressMessage; 11] = [
-  EgressMessage::NONE,
-  EgressMessage::EdgeAccepted,
-  EgressMessage::EdgeRefused,
-  EgressMessage::MatchOpened,
-  EgressMessage::MatchClosed,
-  EgressMessage::SessionJoined,
-  EgressMessage::SessionRefused,
-  EgressMessage::SessionEnded,
-  EgressMessage::MatchBaseline,
-  EgressMessage::MatchDelta,
-  EgressMessage::SessionOutcomes,
-];
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct EgressMessage(pub u8);
-#[allow(non_upper_case_globals)]
-impl EgressMessage {
-  pub const NONE: Self = Self(0);
-  pub const EdgeAccepted: Self = Self(1);
-  pub const EdgeRefused: Self = Self(2);
-  pub const MatchOpened: Self = Self(3);
-  pub const MatchClosed: Self = Self(4);
-  pub const SessionJoined: Self = Self(5);
-  pub const SessionRefused: Self = Self(6);
-  pub const SessionEnded: Self = Self(7);
-  pub const MatchBaseline: Self = Self(8);
-  pub const MatchDelta: Self = Self(9);
-  pub const SessionOutcomes: Self = Self(10);
-
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 10;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::NONE,
-    Self::EdgeAccepted,
-    Self::EdgeRefused,
-    Self::MatchOpened,
-    Self::MatchClosed,
-    Self::SessionJoined,
-    Self::SessionRefused,
-    Self::SessionEnded,
-    Self::MatchBaseline,
-    Self::MatchDelta,
-    Self::SessionOutcomes,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::NONE => Some("NONE"),
-      Self::EdgeAccepted => Some("EdgeAccepted"),
-      Self::EdgeRefused => Some("EdgeRefused"),
-      Self::MatchOpened => Some("MatchOpened"),
-      Self::MatchClosed => Some("MatchClosed"),
-      Self::SessionJoined => Some("SessionJoined"),
-      Self::SessionRefused => Some("SessionRefused"),
-      Self::SessionEnded => Some("SessionEnded"),
-      Self::MatchBaseline => Some("MatchBaseline"),
-      Self::MatchDelta => Some("MatchDelta"),
-      Self::SessionOutcomes => Some("SessionOutcomes"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for EgressMessage {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for EgressMessage {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
-
-impl ::flatbuffers::Push for EgressMessage {
-    type Output = EgressMessage;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
-
-impl ::flatbuffers::EndianScalar for EgressMessage {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
-
-impl<'a> ::flatbuffers::Verifiable for EgressMessage {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
-
-impl ::flatbuffers::SimpleToVerifyInSlice for EgressMessage {}
-pub struct EgressMessageUnionTableOffset {}
-
-#[allow(clippy::upper_case_acronyms)]
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub enum EgressMessageT {
-  NONE,
-  EdgeAccepted(alloc::boxed::Box<EdgeAcceptedT>),
-  EdgeRefused(alloc::boxed::Box<EdgeRefusedT>),
-  MatchOpened(alloc::boxed::Box<MatchOpenedT>),
-  MatchClosed(alloc::boxed::Box<MatchClosedT>),
-  SessionJoined(alloc::boxed::Box<SessionJoinedT>),
-  SessionRefused(alloc::boxed::Box<SessionRefusedT>),
-  SessionEnded(alloc::boxed::Box<SessionEndedT>),
-  MatchBaseline(alloc::boxed::Box<MatchBaselineT>),
-  MatchDelta(alloc::boxed::Box<MatchDeltaT>),
-  SessionOutcomes(alloc::boxed::Box<SessionOutcomesT>),
-}
-impl Default for EgressMessageT {
-  fn default() -> Self {
-    Self::NONE
-  }
-}
-impl EgressMessageT {
-  pub fn egress_message_type(&self) -> EgressMessage {
-    match self {
-      Self::NONE => EgressMessage::NONE,
-      Self::EdgeAccepted(_) => EgressMessage::EdgeAccepted,
-      Self::EdgeRefused(_) => EgressMessage::EdgeRefused,
-      Self::MatchOpened(_) => EgressMessage::MatchOpened,
-      Self::MatchClosed(_) => EgressMessage::MatchClosed,
-      Self::SessionJoined(_) => EgressMessage::SessionJoined,
-      Self::SessionRefused(_) => EgressMessage::SessionRefused,
-      Self::SessionEnded(_) => EgressMessage::SessionEnded,
-      Self::MatchBaseline(_) => EgressMessage::MatchBaseline,
-      Self::MatchDelta(_) => EgressMessage::MatchDelta,
-      Self::SessionOutcomes(_) => EgressMessage::SessionOutcomes,
-    }
-  }
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(&self, fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
-    match self {
-      Self::NONE => None,
-      Self::EdgeAccepted(v) => Some(v.pack(fbb).as_union_value()),
-      Self::EdgeRefused(v) => Some(v.pack(fbb).as_union_value()),
-      Self::MatchOpened(v) => Some(v.pack(fbb).as_union_value()),
-      Self::MatchClosed(v) => Some(v.pack(fbb).as_union_value()),
-      Self::SessionJoined(v) => Some(v.pack(fbb).as_union_value()),
-      Self::SessionRefused(v) => Some(v.pack(fbb).as_union_value()),
-      Self::SessionEnded(v) => Some(v.pack(fbb).as_union_value()),
-      Self::MatchBaseline(v) => Some(v.pack(fbb).as_union_value()),
-      Self::MatchDelta(v) => Some(v.pack(fbb).as_union_value()),
-      Self::SessionOutcomes(v) => Some(v.pack(fbb).as_union_value()),
-    }
-  }
-  /// If the union variant matches, return the owned EdgeAcceptedT, setting the union to NONE.
-  pub fn take_edge_accepted(&mut self) -> Option<alloc::boxed::Box<EdgeAcceptedT>> {
-    if let Self::EdgeAccepted(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::EdgeAccepted(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the EdgeAcceptedT.
-  pub fn as_edge_accepted(&self) -> Option<&EdgeAcceptedT> {
-    if let Self::EdgeAccepted(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the EdgeAcceptedT.
-  pub fn as_edge_accepted_mut(&mut self) -> Option<&mut EdgeAcceptedT> {
-    if let Self::EdgeAccepted(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned EdgeRefusedT, setting the union to NONE.
-  pub fn take_edge_refused(&mut self) -> Option<alloc::boxed::Box<EdgeRefusedT>> {
-    if let Self::EdgeRefused(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::EdgeRefused(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the EdgeRefusedT.
-  pub fn as_edge_refused(&self) -> Option<&EdgeRefusedT> {
-    if let Self::EdgeRefused(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the EdgeRefusedT.
-  pub fn as_edge_refused_mut(&mut self) -> Option<&mut EdgeRefusedT> {
-    if let Self::EdgeRefused(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned MatchOpenedT, setting the union to NONE.
-  pub fn take_match_opened(&mut self) -> Option<alloc::boxed::Box<MatchOpenedT>> {
-    if let Self::MatchOpened(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::MatchOpened(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the MatchOpenedT.
-  pub fn as_match_opened(&self) -> Option<&MatchOpenedT> {
-    if let Self::MatchOpened(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the MatchOpenedT.
-  pub fn as_match_opened_mut(&mut self) -> Option<&mut MatchOpenedT> {
-    if let Self::MatchOpened(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned MatchClosedT, setting the union to NONE.
-  pub fn take_match_closed(&mut self) -> Option<alloc::boxed::Box<MatchClosedT>> {
-    if let Self::MatchClosed(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::MatchClosed(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the MatchClosedT.
-  pub fn as_match_closed(&self) -> Option<&MatchClosedT> {
-    if let Self::MatchClosed(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the MatchClosedT.
-  pub fn as_match_closed_mut(&mut self) -> Option<&mut MatchClosedT> {
-    if let Self::MatchClosed(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned SessionJoinedT, setting the union to NONE.
-  pub fn take_session_joined(&mut self) -> Option<alloc::boxed::Box<SessionJoinedT>> {
-    if let Self::SessionJoined(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::SessionJoined(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the SessionJoinedT.
-  pub fn as_session_joined(&self) -> Option<&SessionJoinedT> {
-    if let Self::SessionJoined(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the SessionJoinedT.
-  pub fn as_session_joined_mut(&mut self) -> Option<&mut SessionJoinedT> {
-    if let Self::SessionJoined(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned SessionRefusedT, setting the union to NONE.
-  pub fn take_session_refused(&mut self) -> Option<alloc::boxed::Box<SessionRefusedT>> {
-    if let Self::SessionRefused(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::SessionRefused(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the SessionRefusedT.
-  pub fn as_session_refused(&self) -> Option<&SessionRefusedT> {
-    if let Self::SessionRefused(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the SessionRefusedT.
-  pub fn as_session_refused_mut(&mut self) -> Option<&mut SessionRefusedT> {
-    if let Self::SessionRefused(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned SessionEndedT, setting the union to NONE.
-  pub fn take_session_ended(&mut self) -> Option<alloc::boxed::Box<SessionEndedT>> {
-    if let Self::SessionEnded(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::SessionEnded(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the SessionEndedT.
-  pub fn as_session_ended(&self) -> Option<&SessionEndedT> {
-    if let Self::SessionEnded(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the SessionEndedT.
-  pub fn as_session_ended_mut(&mut self) -> Option<&mut SessionEndedT> {
-    if let Self::SessionEnded(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned MatchBaselineT, setting the union to NONE.
-  pub fn take_match_baseline(&mut self) -> Option<alloc::boxed::Box<MatchBaselineT>> {
-    if let Self::MatchBaseline(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::MatchBaseline(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the MatchBaselineT.
-  pub fn as_match_baseline(&self) -> Option<&MatchBaselineT> {
-    if let Self::MatchBaseline(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the MatchBaselineT.
-  pub fn as_match_baseline_mut(&mut self) -> Option<&mut MatchBaselineT> {
-    if let Self::MatchBaseline(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned MatchDeltaT, setting the union to NONE.
-  pub fn take_match_delta(&mut self) -> Option<alloc::boxed::Box<MatchDeltaT>> {
-    if let Self::MatchDelta(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::MatchDelta(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the MatchDeltaT.
-  pub fn as_match_delta(&self) -> Option<&MatchDeltaT> {
-    if let Self::MatchDelta(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the MatchDeltaT.
-  pub fn as_match_delta_mut(&mut self) -> Option<&mut MatchDeltaT> {
-    if let Self::MatchDelta(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned SessionOutcomesT, setting the union to NONE.
-  pub fn take_session_outcomes(&mut self) -> Option<alloc::boxed::Box<SessionOutcomesT>> {
-    if let Self::SessionOutcomes(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::SessionOutcomes(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the SessionOutcomesT.
-  pub fn as_session_outcomes(&self) -> Option<&SessionOutcomesT> {
-    if let Self::SessionOutcomes(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the SessionOutcomesT.
-  pub fn as_session_outcomes_mut(&mut self) -> Option<&mut SessionOutcomesT> {
-    if let Self::SessionOutcomes(v) = self { Some(v.as_mut()) } else { None }
-  }
-}
-// struct CommandHead, aligned to 4
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq)]
-pub struct CommandHead(pub [u8; 16]);
-impl Default for CommandHead { 
-  fn default() -> Self { 
-    Self([0; 16])
-  }
-}
-impl ::core::fmt::Debug for CommandHead {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    f.debug_struct("CommandHead")
-      .field("session", &self.session())
-      .field("epoch", &self.epoch())
-      .field("seq", &self.seq())
-      .field("bytes", &self.bytes())
-      .finish()
-  }
-}
-
-impl ::flatbuffers::SimpleToVerifyInSlice for CommandHead {}
-impl<'a> ::flatbuffers::Follow<'a> for CommandHead {
-  type Inner = &'a CommandHead;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { <&'a CommandHead>::follow(buf, loc) }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for &'a CommandHead {
-  type Inner = &'a CommandHead;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { ::flatbuffers::follow_cast_ref::<CommandHead>(buf, loc) }
-  }
-}
-impl<'b> ::flatbuffers::Push for CommandHead {
-    type Output = CommandHead;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        let src = unsafe { ::core::slice::from_raw_parts(self as *const CommandHead as *const u8, <Self as ::flatbuffers::Push>::size()) };
-        dst.copy_from_slice(src);
-    }
-    #[inline]
-    fn alignment() -> ::flatbuffers::PushAlignment {
-        ::flatbuffers::PushAlignment::new(4)
-    }
-}
-
-impl<'a> ::flatbuffers::Verifiable for CommandHead {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.in_buffer::<Self>(pos)
-  }
-}
-
-impl<'a> CommandHead {
-  #[allow(clippy::too_many_arguments)]
-  pub fn new(
-    session: u32,
-    epoch: u32,
-    seq: u32,
-    bytes: u32,
-  ) -> Self {
-    let mut s = Self([0; 16]);
-    s.set_session(session);
-    s.set_epoch(epoch);
-    s.set_seq(seq);
-    s.set_bytes(bytes);
-    s
-  }
-
-  pub fn session(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[0..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_session(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[0..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn epoch(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[4..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_epoch(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[4..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn seq(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[8..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_seq(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[8..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn bytes(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[12..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_bytes(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[12..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn unpack(&self) -> CommandHeadT {
-    CommandHeadT {
-      session: self.session(),
-      epoch: self.epoch(),
-      seq: self.seq(),
-      bytes: self.bytes(),
-    }
-  }
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct CommandHeadT {
-  pub session: u32,
-  pub epoch: u32,
-  pub seq: u32,
-  pub bytes: u32,
-}
-impl CommandHeadT {
-  pub fn pack(&self) -> CommandHead {
-    CommandHead::new(
-      self.session,
-      self.epoch,
-      self.seq,
-      self.bytes,
-    )
-  }
-}
-
-// struct SessionOutcome, aligned to 8
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq)]
-pub struct SessionOutcome(pub [u8; 32]);
-impl Default for SessionOutcome { 
-  fn default() -> Self { 
-    Self([0; 32])
-  }
-}
-impl ::core::fmt::Debug for SessionOutcome {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    f.debug_struct("SessionOutcome")
-      .field("position", &self.position())
-      .field("tick", &self.tick())
-      .field("session", &self.session())
-      .field("seq", &self.seq())
-      .field("code", &self.code())
-      .field("reserved", &self.reserved())
-      .finish()
-  }
-}
-
-impl ::flatbuffers::SimpleToVerifyInSlice for SessionOutcome {}
-impl<'a> ::flatbuffers::Follow<'a> for SessionOutcome {
-  type Inner = &'a SessionOutcome;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { <&'a SessionOutcome>::follow(buf, loc) }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for &'a SessionOutcome {
-  type Inner = &'a SessionOutcome;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { ::flatbuffers::follow_cast_ref::<SessionOutcome>(buf, loc) }
-  }
-}
-impl<'b> ::flatbuffers::Push for SessionOutcome {
-    type Output = SessionOutcome;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        let src = unsafe { ::core::slice::from_raw_parts(self as *const SessionOutcome as *const u8, <Self as ::flatbuffers::Push>::size()) };
-        dst.copy_from_slice(src);
-    }
-    #[inline]
-    fn alignment() -> ::flatbuffers::PushAlignment {
-        ::flatbuffers::PushAlignment::new(8)
-    }
-}
-
-impl<'a> ::flatbuffers::Verifiable for SessionOutcome {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.in_buffer::<Self>(pos)
-  }
-}
-
-impl<'a> SessionOutcome {
-  #[allow(clippy::too_many_arguments)]
-  pub fn new(
-    position: u64,
-    tick: u64,
-    session: u32,
-    seq: u32,
-    code: u16,
-    reserved: u16,
-  ) -> Self {
-    let mut s = Self([0; 32]);
-    s.set_position(position);
-    s.set_tick(tick);
-    s.set_session(session);
-    s.set_seq(seq);
-    s.set_code(code);
-    s.set_reserved(reserved);
-    s
-  }
-
-  pub fn position(&self) -> u64 {
-    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[0..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_position(&mut self, x: u64) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[0..].as_mut_ptr(),
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn tick(&self) -> u64 {
-    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[8..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_tick(&mut self, x: u64) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[8..].as_mut_ptr(),
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn session(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[16..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_session(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[16..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn seq(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[20..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_seq(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[20..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn code(&self) -> u16 {
-    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[24..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_code(&mut self, x: u16) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[24..].as_mut_ptr(),
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn reserved(&self) -> u16 {
-    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[26..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
-
-  pub fn set_reserved(&mut self, x: u16) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[26..].as_mut_ptr(),
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
-
-  pub fn unpack(&self) -> SessionOutcomeT {
-    SessionOutcomeT {
-      position: self.position(),
-      tick: self.tick(),
-      session: self.session(),
-      seq: self.seq(),
-      code: self.code(),
-      reserved: self.reserved(),
-    }
-  }
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SessionOutcomeT {
-  pub position: u64,
-  pub tick: u64,
-  pub session: u32,
-  pub seq: u32,
-  pub code: u16,
-  pub reserved: u16,
-}
-impl SessionOutcomeT {
-  pub fn pack(&self) -> SessionOutcome {
-    SessionOutcome::new(
-      self.position,
-      self.tick,
-      self.session,
-      self.seq,
-      self.code,
-      self.reserved,
-    )
-  }
-}
-
-pub enum EdgeHelloOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// First message of a cluster session; nothing else is accepted before it.
-pub struct EdgeHello<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for EdgeHello<'a> {
-  type Inner = EdgeHello<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> EdgeHello<'a> {
-  pub const VT_NAME: ::flatbuffers::VOffsetT = 4;
-  pub const VT_PROOF: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    EdgeHello { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args EdgeHelloArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<EdgeHello<'bldr>> {
-    let mut builder = EdgeHelloBuilder::new(_fbb);
-    if let Some(x) = args.proof { builder.add_proof(x); }
-    if let Some(x) = args.name { builder.add_name(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> EdgeHelloT {
-    let name = self.name().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    let proof = {
-      let x = self.proof();
-      x.into_iter().collect()
-    };
-    EdgeHelloT {
-      name,
-      proof,
-    }
-  }
-
-  #[inline]
-  pub fn name(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(EdgeHello::VT_NAME, None)}
-  }
-  #[inline]
-  pub fn proof(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(EdgeHello::VT_PROOF, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for EdgeHello<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("proof", Self::VT_PROOF, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct EdgeHelloArgs<'a> {
-    pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub proof: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for EdgeHelloArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    EdgeHelloArgs {
-      name: None,
-      proof: None, // required field
-    }
-  }
-}
-
-pub struct EdgeHelloBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EdgeHelloBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeHello::VT_NAME, name);
-  }
-  #[inline]
-  pub fn add_proof(&mut self, proof: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeHello::VT_PROOF, proof);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeHelloBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    EdgeHelloBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeHello<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, EdgeHello::VT_PROOF,"proof");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for EdgeHello<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("EdgeHello");
-      ds.field("name", &self.name());
-      ds.field("proof", &self.proof());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct EdgeHelloT {
-  pub name: Option<alloc::string::String>,
-  pub proof: alloc::vec::Vec<u8>,
-}
-impl Default for EdgeHelloT {
-  fn default() -> Self {
-    Self {
-      name: None,
-      proof: Default::default(),
-    }
-  }
-}
-impl EdgeHelloT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<EdgeHello<'b>> {
-    let name = self.name.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    let proof = Some({
-      let x = &self.proof;
-      _fbb.create_vector(x)
-    });
-    EdgeHello::create(_fbb, &EdgeHelloArgs{
-      name,
-      proof,
-    })
-  }
-}
-pub enum OpenMatchOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct OpenMatch<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for OpenMatch<'a> {
-  type Inner = OpenMatch<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> OpenMatch<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_SEED: ::flatbuffers::VOffsetT = 6;
-  pub const VT_LABEL: ::flatbuffers::VOffsetT = 8;
-  pub const VT_CONTENT: ::flatbuffers::VOffsetT = 10;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    OpenMatch { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args OpenMatchArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<OpenMatch<'bldr>> {
-    let mut builder = OpenMatchBuilder::new(_fbb);
-    builder.add_seed(args.seed);
-    builder.add_request(args.request);
-    if let Some(x) = args.content { builder.add_content(x); }
-    if let Some(x) = args.label { builder.add_label(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> OpenMatchT {
-    let request = self.request();
-    let seed = self.seed();
-    let label = self.label().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    let content = {
-      let x = self.content();
-      x.into_iter().collect()
-    };
-    OpenMatchT {
-      request,
-      seed,
-      label,
-      content,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(OpenMatch::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn seed(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(OpenMatch::VT_SEED, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn label(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(OpenMatch::VT_LABEL, None)}
-  }
-  #[inline]
-  pub fn content(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(OpenMatch::VT_CONTENT, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for OpenMatch<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u64>("seed", Self::VT_SEED, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("label", Self::VT_LABEL, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("content", Self::VT_CONTENT, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct OpenMatchArgs<'a> {
-    pub request: u64,
-    pub seed: u64,
-    pub label: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub content: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for OpenMatchArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    OpenMatchArgs {
-      request: 0,
-      seed: 0,
-      label: None,
-      content: None, // required field
-    }
-  }
-}
-
-pub struct OpenMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OpenMatchBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(OpenMatch::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_seed(&mut self, seed: u64) {
-    self.fbb_.push_slot::<u64>(OpenMatch::VT_SEED, seed, 0);
-  }
-  #[inline]
-  pub fn add_label(&mut self, label: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_LABEL, label);
-  }
-  #[inline]
-  pub fn add_content(&mut self, content: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_CONTENT, content);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OpenMatchBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    OpenMatchBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<OpenMatch<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, OpenMatch::VT_CONTENT,"content");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for OpenMatch<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("OpenMatch");
-      ds.field("request", &self.request());
-      ds.field("seed", &self.seed());
-      ds.field("label", &self.label());
-      ds.field("content", &self.content());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct OpenMatchT {
-  pub request: u64,
-  pub seed: u64,
-  pub label: Option<alloc::string::String>,
-  pub content: alloc::vec::Vec<u8>,
-}
-impl Default for OpenMatchT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      seed: 0,
-      label: None,
-      content: Default::default(),
-    }
-  }
-}
-impl OpenMatchT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<OpenMatch<'b>> {
-    let request = self.request;
-    let seed = self.seed;
-    let label = self.label.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    let content = Some({
-      let x = &self.content;
-      _fbb.create_vector(x)
-    });
-    OpenMatch::create(_fbb, &OpenMatchArgs{
-      request,
-      seed,
-      label,
-      content,
-    })
-  }
-}
-pub enum CloseMatchOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct CloseMatch<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for CloseMatch<'a> {
-  type Inner = CloseMatch<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> CloseMatch<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    CloseMatch { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args CloseMatchArgs
-  ) -> ::flatbuffers::WIPOffset<CloseMatch<'bldr>> {
-    let mut builder = CloseMatchBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.add_request(args.request);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> CloseMatchT {
-    let request = self.request();
-    let match_id = self.match_id();
-    CloseMatchT {
-      request,
-      match_id,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(CloseMatch::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(CloseMatch::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for CloseMatch<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct CloseMatchArgs {
-    pub request: u64,
-    pub match_id: u64,
-}
-impl<'a> Default for CloseMatchArgs {
-  #[inline]
-  fn default() -> Self {
-    CloseMatchArgs {
-      request: 0,
-      match_id: 0,
-    }
-  }
-}
-
-pub struct CloseMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CloseMatchBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(CloseMatch::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(CloseMatch::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CloseMatchBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    CloseMatchBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<CloseMatch<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for CloseMatch<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("CloseMatch");
-      ds.field("request", &self.request());
-      ds.field("match_id", &self.match_id());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct CloseMatchT {
-  pub request: u64,
-  pub match_id: u64,
-}
-impl Default for CloseMatchT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      match_id: 0,
-    }
-  }
-}
-impl CloseMatchT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<CloseMatch<'b>> {
-    let request = self.request;
-    let match_id = self.match_id;
-    CloseMatch::create(_fbb, &CloseMatchArgs{
-      request,
-      match_id,
-    })
-  }
-}
-pub enum WatchMatchOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// Asks for the manifest-shaped baseline of a match and for its deltas from then on.
-pub struct WatchMatch<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for WatchMatch<'a> {
-  type Inner = WatchMatch<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> WatchMatch<'a> {
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    WatchMatch { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args WatchMatchArgs
-  ) -> ::flatbuffers::WIPOffset<WatchMatch<'bldr>> {
-    let mut builder = WatchMatchBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> WatchMatchT {
-    let match_id = self.match_id();
-    WatchMatchT {
-      match_id,
-    }
-  }
-
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(WatchMatch::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for WatchMatch<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct WatchMatchArgs {
-    pub match_id: u64,
-}
-impl<'a> Default for WatchMatchArgs {
-  #[inline]
-  fn default() -> Self {
-    WatchMatchArgs {
-      match_id: 0,
-    }
-  }
-}
-
-pub struct WatchMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> WatchMatchBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(WatchMatch::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> WatchMatchBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    WatchMatchBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<WatchMatch<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for WatchMatch<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("WatchMatch");
-      ds.field("match_id", &self.match_id());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct WatchMatchT {
-  pub match_id: u64,
-}
-impl Default for WatchMatchT {
-  fn default() -> Self {
-    Self {
-      match_id: 0,
-    }
-  }
-}
-impl WatchMatchT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<WatchMatch<'b>> {
-    let match_id = self.match_id;
-    WatchMatch::create(_fbb, &WatchMatchArgs{
-      match_id,
-    })
-  }
-}
-pub enum UnwatchMatchOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct UnwatchMatch<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for UnwatchMatch<'a> {
-  type Inner = UnwatchMatch<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> UnwatchMatch<'a> {
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    UnwatchMatch { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args UnwatchMatchArgs
-  ) -> ::flatbuffers::WIPOffset<UnwatchMatch<'bldr>> {
-    let mut builder = UnwatchMatchBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> UnwatchMatchT {
-    let match_id = self.match_id();
-    UnwatchMatchT {
-      match_id,
-    }
-  }
-
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(UnwatchMatch::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for UnwatchMatch<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct UnwatchMatchArgs {
-    pub match_id: u64,
-}
-impl<'a> Default for UnwatchMatchArgs {
-  #[inline]
-  fn default() -> Self {
-    UnwatchMatchArgs {
-      match_id: 0,
-    }
-  }
-}
-
-pub struct UnwatchMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> UnwatchMatchBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(UnwatchMatch::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> UnwatchMatchBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    UnwatchMatchBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<UnwatchMatch<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for UnwatchMatch<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("UnwatchMatch");
-      ds.field("match_id", &self.match_id());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnwatchMatchT {
-  pub match_id: u64,
-}
-impl Default for UnwatchMatchT {
-  fn default() -> Self {
-    Self {
-      match_id: 0,
-    }
-  }
-}
-impl UnwatchMatchT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<UnwatchMatch<'b>> {
-    let match_id = self.match_id;
-    UnwatchMatch::create(_fbb, &UnwatchMatchArgs{
-      match_id,
-    })
-  }
-}
-pub enum JoinSessionOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct JoinSession<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for JoinSession<'a> {
-  type Inner = JoinSession<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> JoinSession<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
-  pub const VT_ACCOUNT: ::flatbuffers::VOffsetT = 8;
-  pub const VT_NONCE: ::flatbuffers::VOffsetT = 10;
-  pub const VT_TOKEN_EXPIRES_MS: ::flatbuffers::VOffsetT = 12;
-  pub const VT_SECRET_HASH: ::flatbuffers::VOffsetT = 14;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    JoinSession { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args JoinSessionArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<JoinSession<'bldr>> {
-    let mut builder = JoinSessionBuilder::new(_fbb);
-    builder.add_token_expires_ms(args.token_expires_ms);
-    builder.add_match_id(args.match_id);
-    builder.add_request(args.request);
-    if let Some(x) = args.secret_hash { builder.add_secret_hash(x); }
-    if let Some(x) = args.nonce { builder.add_nonce(x); }
-    if let Some(x) = args.account { builder.add_account(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> JoinSessionT {
-    let request = self.request();
-    let match_id = self.match_id();
-    let account = {
-      let x = self.account();
-      alloc::string::ToString::to_string(x)
-    };
-    let nonce = {
-      let x = self.nonce();
-      x.into_iter().collect()
-    };
-    let token_expires_ms = self.token_expires_ms();
-    let secret_hash = {
-      let x = self.secret_hash();
-      x.into_iter().collect()
-    };
-    JoinSessionT {
-      request,
-      match_id,
-      account,
-      nonce,
-      token_expires_ms,
-      secret_hash,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(JoinSession::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(JoinSession::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn account(&self) -> &'a str {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(JoinSession::VT_ACCOUNT, None).unwrap()}
-  }
-  #[inline]
-  pub fn nonce(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(JoinSession::VT_NONCE, None).unwrap()}
-  }
-  #[inline]
-  pub fn token_expires_ms(&self) -> i64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<i64>(JoinSession::VT_TOKEN_EXPIRES_MS, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn secret_hash(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(JoinSession::VT_SECRET_HASH, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for JoinSession<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("account", Self::VT_ACCOUNT, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("nonce", Self::VT_NONCE, true)?
-     .visit_field::<i64>("token_expires_ms", Self::VT_TOKEN_EXPIRES_MS, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("secret_hash", Self::VT_SECRET_HASH, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct JoinSessionArgs<'a> {
-    pub request: u64,
-    pub match_id: u64,
-    pub account: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub nonce: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub token_expires_ms: i64,
-    pub secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for JoinSessionArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    JoinSessionArgs {
-      request: 0,
-      match_id: 0,
-      account: None, // required field
-      nonce: None, // required field
-      token_expires_ms: 0,
-      secret_hash: None, // required field
-    }
-  }
-}
-
-pub struct JoinSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> JoinSessionBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(JoinSession::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(JoinSession::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_account(&mut self, account: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(JoinSession::VT_ACCOUNT, account);
-  }
-  #[inline]
-  pub fn add_nonce(&mut self, nonce: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(JoinSession::VT_NONCE, nonce);
-  }
-  #[inline]
-  pub fn add_token_expires_ms(&mut self, token_expires_ms: i64) {
-    self.fbb_.push_slot::<i64>(JoinSession::VT_TOKEN_EXPIRES_MS, token_expires_ms, 0);
-  }
-  #[inline]
-  pub fn add_secret_hash(&mut self, secret_hash: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(JoinSession::VT_SECRET_HASH, secret_hash);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> JoinSessionBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    JoinSessionBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<JoinSession<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, JoinSession::VT_ACCOUNT,"account");
-    self.fbb_.required(o, JoinSession::VT_NONCE,"nonce");
-    self.fbb_.required(o, JoinSession::VT_SECRET_HASH,"secret_hash");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for JoinSession<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("JoinSession");
-      ds.field("request", &self.request());
-      ds.field("match_id", &self.match_id());
-      ds.field("account", &self.account());
-      ds.field("nonce", &self.nonce());
-      ds.field("token_expires_ms", &self.token_expires_ms());
-      ds.field("secret_hash", &self.secret_hash());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct JoinSessionT {
-  pub request: u64,
-  pub match_id: u64,
-  pub account: alloc::string::String,
-  pub nonce: alloc::vec::Vec<u8>,
-  pub token_expires_ms: i64,
-  pub secret_hash: alloc::vec::Vec<u8>,
-}
-impl Default for JoinSessionT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      match_id: 0,
-      account: alloc::string::ToString::to_string(""),
-      nonce: Default::default(),
-      token_expires_ms: 0,
-      secret_hash: Default::default(),
-    }
-  }
-}
-impl JoinSessionT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<JoinSession<'b>> {
-    let request = self.request;
-    let match_id = self.match_id;
-    let account = Some({
-      let x = &self.account;
-      _fbb.create_string(x)
-    });
-    let nonce = Some({
-      let x = &self.nonce;
-      _fbb.create_vector(x)
-    });
-    let token_expires_ms = self.token_expires_ms;
-    let secret_hash = Some({
-      let x = &self.secret_hash;
-      _fbb.create_vector(x)
-    });
-    JoinSession::create(_fbb, &JoinSessionArgs{
-      request,
-      match_id,
-      account,
-      nonce,
-      token_expires_ms,
-      secret_hash,
-    })
-  }
-}
-pub enum ResumeSessionOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct ResumeSession<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for ResumeSession<'a> {
-  type Inner = ResumeSession<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> ResumeSession<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 6;
-  pub const VT_SECRET_HASH: ::flatbuffers::VOffsetT = 8;
-  pub const VT_NEXT_SECRET_HASH: ::flatbuffers::VOffsetT = 10;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    ResumeSession { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ResumeSessionArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<ResumeSession<'bldr>> {
-    let mut builder = ResumeSessionBuilder::new(_fbb);
-    builder.add_request(args.request);
-    if let Some(x) = args.next_secret_hash { builder.add_next_secret_hash(x); }
-    if let Some(x) = args.secret_hash { builder.add_secret_hash(x); }
-    builder.add_session(args.session);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> ResumeSessionT {
-    let request = self.request();
-    let session = self.session();
-    let secret_hash = {
-      let x = self.secret_hash();
-      x.into_iter().collect()
-    };
-    let next_secret_hash = {
-      let x = self.next_secret_hash();
-      x.into_iter().collect()
-    };
-    ResumeSessionT {
-      request,
-      session,
-      secret_hash,
-      next_secret_hash,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(ResumeSession::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(ResumeSession::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn secret_hash(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(ResumeSession::VT_SECRET_HASH, None).unwrap()}
-  }
-  #[inline]
-  pub fn next_secret_hash(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(ResumeSession::VT_NEXT_SECRET_HASH, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for ResumeSession<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("secret_hash", Self::VT_SECRET_HASH, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("next_secret_hash", Self::VT_NEXT_SECRET_HASH, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ResumeSessionArgs<'a> {
-    pub request: u64,
-    pub session: u32,
-    pub secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub next_secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for ResumeSessionArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    ResumeSessionArgs {
-      request: 0,
-      session: 0,
-      secret_hash: None, // required field
-      next_secret_hash: None, // required field
-    }
-  }
-}
-
-pub struct ResumeSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ResumeSessionBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(ResumeSession::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(ResumeSession::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_secret_hash(&mut self, secret_hash: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ResumeSession::VT_SECRET_HASH, secret_hash);
-  }
-  #[inline]
-  pub fn add_next_secret_hash(&mut self, next_secret_hash: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ResumeSession::VT_NEXT_SECRET_HASH, next_secret_hash);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResumeSessionBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ResumeSessionBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<ResumeSession<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, ResumeSession::VT_SECRET_HASH,"secret_hash");
-    self.fbb_.required(o, ResumeSession::VT_NEXT_SECRET_HASH,"next_secret_hash");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for ResumeSession<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("ResumeSession");
-      ds.field("request", &self.request());
-      ds.field("session", &self.session());
-      ds.field("secret_hash", &self.secret_hash());
-      ds.field("next_secret_hash", &self.next_secret_hash());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResumeSessionT {
-  pub request: u64,
-  pub session: u32,
-  pub secret_hash: alloc::vec::Vec<u8>,
-  pub next_secret_hash: alloc::vec::Vec<u8>,
-}
-impl Default for ResumeSessionT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      session: 0,
-      secret_hash: Default::default(),
-      next_secret_hash: Default::default(),
-    }
-  }
-}
-impl ResumeSessionT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<ResumeSession<'b>> {
-    let request = self.request;
-    let session = self.session;
-    let secret_hash = Some({
-      let x = &self.secret_hash;
-      _fbb.create_vector(x)
-    });
-    let next_secret_hash = Some({
-      let x = &self.next_secret_hash;
-      _fbb.create_vector(x)
-    });
-    ResumeSession::create(_fbb, &ResumeSessionArgs{
-      request,
-      session,
-      secret_hash,
-      next_secret_hash,
-    })
-  }
-}
-pub enum DetachSessionOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// The player's connection is gone; the session waits to be resumed.
-pub struct DetachSession<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for DetachSession<'a> {
-  type Inner = DetachSession<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> DetachSession<'a> {
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
-  pub const VT_EPOCH: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    DetachSession { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args DetachSessionArgs
-  ) -> ::flatbuffers::WIPOffset<DetachSession<'bldr>> {
-    let mut builder = DetachSessionBuilder::new(_fbb);
-    builder.add_epoch(args.epoch);
-    builder.add_session(args.session);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> DetachSessionT {
-    let session = self.session();
-    let epoch = self.epoch();
-    DetachSessionT {
-      session,
-      epoch,
-    }
-  }
-
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(DetachSession::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn epoch(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(DetachSession::VT_EPOCH, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for DetachSession<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct DetachSessionArgs {
-    pub session: u32,
-    pub epoch: u32,
-}
-impl<'a> Default for DetachSessionArgs {
-  #[inline]
-  fn default() -> Self {
-    DetachSessionArgs {
-      session: 0,
-      epoch: 0,
-    }
-  }
-}
-
-pub struct DetachSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> DetachSessionBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(DetachSession::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_epoch(&mut self, epoch: u32) {
-    self.fbb_.push_slot::<u32>(DetachSession::VT_EPOCH, epoch, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> DetachSessionBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    DetachSessionBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<DetachSession<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for DetachSession<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("DetachSession");
-      ds.field("session", &self.session());
-      ds.field("epoch", &self.epoch());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct DetachSessionT {
-  pub session: u32,
-  pub epoch: u32,
-}
-impl Default for DetachSessionT {
-  fn default() -> Self {
-    Self {
-      session: 0,
-      epoch: 0,
-    }
-  }
-}
-impl DetachSessionT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<DetachSession<'b>> {
-    let session = self.session;
-    let epoch = self.epoch;
-    DetachSession::create(_fbb, &DetachSessionArgs{
-      session,
-      epoch,
-    })
-  }
-}
-pub enum LeaveSessionOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct LeaveSession<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for LeaveSession<'a> {
-  type Inner = LeaveSession<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> LeaveSession<'a> {
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
-  pub const VT_EPOCH: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    LeaveSession { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args LeaveSessionArgs
-  ) -> ::flatbuffers::WIPOffset<LeaveSession<'bldr>> {
-    let mut builder = LeaveSessionBuilder::new(_fbb);
-    builder.add_epoch(args.epoch);
-    builder.add_session(args.session);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> LeaveSessionT {
-    let session = self.session();
-    let epoch = self.epoch();
-    LeaveSessionT {
-      session,
-      epoch,
-    }
-  }
-
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(LeaveSession::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn epoch(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(LeaveSession::VT_EPOCH, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for LeaveSession<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct LeaveSessionArgs {
-    pub session: u32,
-    pub epoch: u32,
-}
-impl<'a> Default for LeaveSessionArgs {
-  #[inline]
-  fn default() -> Self {
-    LeaveSessionArgs {
-      session: 0,
-      epoch: 0,
-    }
-  }
-}
-
-pub struct LeaveSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> LeaveSessionBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(LeaveSession::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_epoch(&mut self, epoch: u32) {
-    self.fbb_.push_slot::<u32>(LeaveSession::VT_EPOCH, epoch, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> LeaveSessionBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    LeaveSessionBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<LeaveSession<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for LeaveSession<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("LeaveSession");
-      ds.field("session", &self.session());
-      ds.field("epoch", &self.epoch());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeaveSessionT {
-  pub session: u32,
-  pub epoch: u32,
-}
-impl Default for LeaveSessionT {
-  fn default() -> Self {
-    Self {
-      session: 0,
-      epoch: 0,
-    }
-  }
-}
-impl LeaveSessionT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<LeaveSession<'b>> {
-    let session = self.session;
-    let epoch = self.epoch;
-    LeaveSession::create(_fbb, &LeaveSessionArgs{
-      session,
-      epoch,
-    })
-  }
-}
-pub enum CommandBatchOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct CommandBatch<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for CommandBatch<'a> {
-  type Inner = CommandBatch<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> CommandBatch<'a> {
-  pub const VT_HEADS: ::flatbuffers::VOffsetT = 4;
-  pub const VT_PAYLOAD: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    CommandBatch { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args CommandBatchArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<CommandBatch<'bldr>> {
-    let mut builder = CommandBatchBuilder::new(_fbb);
-    if let Some(x) = args.payload { builder.add_payload(x); }
-    if let Some(x) = args.heads { builder.add_heads(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> CommandBatchT {
-    let heads = {
-      let x = self.heads();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    let payload = {
-      let x = self.payload();
-      x.into_iter().collect()
-    };
-    CommandBatchT {
-      heads,
-      payload,
-    }
-  }
-
-  #[inline]
-  pub fn heads(&self) -> ::flatbuffers::Vector<'a, CommandHead> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, CommandHead>>>(CommandBatch::VT_HEADS, None).unwrap()}
-  }
-  #[inline]
-  pub fn payload(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(CommandBatch::VT_PAYLOAD, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for CommandBatch<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, CommandHead>>>("heads", Self::VT_HEADS, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("payload", Self::VT_PAYLOAD, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct CommandBatchArgs<'a> {
-    pub heads: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, CommandHead>>>,
-    pub payload: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for CommandBatchArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    CommandBatchArgs {
-      heads: None, // required field
-      payload: None, // required field
-    }
-  }
-}
-
-pub struct CommandBatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandBatchBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_heads(&mut self, heads: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , CommandHead>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(CommandBatch::VT_HEADS, heads);
-  }
-  #[inline]
-  pub fn add_payload(&mut self, payload: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(CommandBatch::VT_PAYLOAD, payload);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandBatchBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    CommandBatchBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<CommandBatch<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, CommandBatch::VT_HEADS,"heads");
-    self.fbb_.required(o, CommandBatch::VT_PAYLOAD,"payload");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for CommandBatch<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("CommandBatch");
-      ds.field("heads", &self.heads());
-      ds.field("payload", &self.payload());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct CommandBatchT {
-  pub heads: alloc::vec::Vec<CommandHeadT>,
-  pub payload: alloc::vec::Vec<u8>,
-}
-impl Default for CommandBatchT {
-  fn default() -> Self {
-    Self {
-      heads: Default::default(),
-      payload: Default::default(),
-    }
-  }
-}
-impl CommandBatchT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<CommandBatch<'b>> {
-    let heads = Some({
-      let x = &self.heads;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();_fbb.create_vector(&w)
-    });
-    let payload = Some({
-      let x = &self.payload;
-      _fbb.create_vector(x)
-    });
-    CommandBatch::create(_fbb, &CommandBatchArgs{
-      heads,
-      payload,
-    })
-  }
-}
-pub enum HashReportOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// What a member computed, said through the log so that all can compare.
-pub struct HashReport<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for HashReport<'a> {
-  type Inner = HashReport<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> HashReport<'a> {
-  pub const VT_MEMBER: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 8;
-  pub const VT_HASH: ::flatbuffers::VOffsetT = 10;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    HashReport { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args HashReportArgs
-  ) -> ::flatbuffers::WIPOffset<HashReport<'bldr>> {
-    let mut builder = HashReportBuilder::new(_fbb);
-    builder.add_hash(args.hash);
-    builder.add_tick(args.tick);
-    builder.add_match_id(args.match_id);
-    builder.add_member(args.member);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> HashReportT {
-    let member = self.member();
-    let match_id = self.match_id();
-    let tick = self.tick();
-    let hash = self.hash();
-    HashReportT {
-      member,
-      match_id,
-      tick,
-      hash,
-    }
-  }
-
-  #[inline]
-  pub fn member(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(HashReport::VT_MEMBER, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(HashReport::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(HashReport::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(HashReport::VT_HASH, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for HashReport<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("member", Self::VT_MEMBER, false)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<u64>("hash", Self::VT_HASH, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct HashReportArgs {
-    pub member: u32,
-    pub match_id: u64,
-    pub tick: u64,
-    pub hash: u64,
-}
-impl<'a> Default for HashReportArgs {
-  #[inline]
-  fn default() -> Self {
-    HashReportArgs {
-      member: 0,
-      match_id: 0,
-      tick: 0,
-      hash: 0,
-    }
-  }
-}
-
-pub struct HashReportBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> HashReportBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_member(&mut self, member: u32) {
-    self.fbb_.push_slot::<u32>(HashReport::VT_MEMBER, member, 0);
-  }
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(HashReport::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(HashReport::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_hash(&mut self, hash: u64) {
-    self.fbb_.push_slot::<u64>(HashReport::VT_HASH, hash, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> HashReportBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    HashReportBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<HashReport<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for HashReport<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("HashReport");
-      ds.field("member", &self.member());
-      ds.field("match_id", &self.match_id());
-      ds.field("tick", &self.tick());
-      ds.field("hash", &self.hash());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct HashReportT {
-  pub member: u32,
-  pub match_id: u64,
-  pub tick: u64,
-  pub hash: u64,
-}
-impl Default for HashReportT {
-  fn default() -> Self {
-    Self {
-      member: 0,
-      match_id: 0,
-      tick: 0,
-      hash: 0,
-    }
-  }
-}
-impl HashReportT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<HashReport<'b>> {
-    let member = self.member;
-    let match_id = self.match_id;
-    let tick = self.tick;
-    let hash = self.hash;
-    HashReport::create(_fbb, &HashReportArgs{
-      member,
-      match_id,
-      tick,
-      hash,
-    })
-  }
-}
-pub enum IngressOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Ingress<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Ingress<'a> {
-  type Inner = Ingress<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Ingress<'a> {
-  pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Ingress { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args IngressArgs
-  ) -> ::flatbuffers::WIPOffset<Ingress<'bldr>> {
-    let mut builder = IngressBuilder::new(_fbb);
-    if let Some(x) = args.message { builder.add_message(x); }
-    builder.add_message_type(args.message_type);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> IngressT {
-    let message = match self.message_type() {
-      IngressMessage::NONE => IngressMessageT::NONE,
-      IngressMessage::EdgeHello => IngressMessageT::EdgeHello(alloc::boxed::Box::new(
-        self.message_as_edge_hello()
-            .expect("Invalid union table, expected `IngressMessage::EdgeHello`.")
-            .unpack()
-      )),
-      IngressMessage::OpenMatch => IngressMessageT::OpenMatch(alloc::boxed::Box::new(
-        self.message_as_open_match()
-            .expect("Invalid union table, expected `IngressMessage::OpenMatch`.")
-            .unpack()
-      )),
-      IngressMessage::CloseMatch => IngressMessageT::CloseMatch(alloc::boxed::Box::new(
-        self.message_as_close_match()
-            .expect("Invalid union table, expected `IngressMessage::CloseMatch`.")
-            .unpack()
-      )),
-      IngressMessage::WatchMatch => IngressMessageT::WatchMatch(alloc::boxed::Box::new(
-        self.message_as_watch_match()
-            .expect("Invalid union table, expected `IngressMessage::WatchMatch`.")
-            .unpack()
-      )),
-      IngressMessage::UnwatchMatch => IngressMessageT::UnwatchMatch(alloc::boxed::Box::new(
-        self.message_as_unwatch_match()
-            .expect("Invalid union table, expected `IngressMessage::UnwatchMatch`.")
-            .unpack()
-      )),
-      IngressMessage::JoinSession => IngressMessageT::JoinSession(alloc::boxed::Box::new(
-        self.message_as_join_session()
-            .expect("Invalid union table, expected `IngressMessage::JoinSession`.")
-            .unpack()
-      )),
-      IngressMessage::ResumeSession => IngressMessageT::ResumeSession(alloc::boxed::Box::new(
-        self.message_as_resume_session()
-            .expect("Invalid union table, expected `IngressMessage::ResumeSession`.")
-            .unpack()
-      )),
-      IngressMessage::DetachSession => IngressMessageT::DetachSession(alloc::boxed::Box::new(
-        self.message_as_detach_session()
-            .expect("Invalid union table, expected `IngressMessage::DetachSession`.")
-            .unpack()
-      )),
-      IngressMessage::LeaveSession => IngressMessageT::LeaveSession(alloc::boxed::Box::new(
-        self.message_as_leave_session()
-            .expect("Invalid union table, expected `IngressMessage::LeaveSession`.")
-            .unpack()
-      )),
-      IngressMessage::CommandBatch => IngressMessageT::CommandBatch(alloc::boxed::Box::new(
-        self.message_as_command_batch()
-            .expect("Invalid union table, expected `IngressMessage::CommandBatch`.")
-            .unpack()
-      )),
-      IngressMessage::HashReport => IngressMessageT::HashReport(alloc::boxed::Box::new(
-        self.message_as_hash_report()
-            .expect("Invalid union table, expected `IngressMessage::HashReport`.")
-            .unpack()
-      )),
-      _ => IngressMessageT::NONE,
-    };
-    IngressT {
-      message,
-    }
-  }
-
-  #[inline]
-  pub fn message_type(&self) -> IngressMessage {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<IngressMessage>(Ingress::VT_MESSAGE_TYPE, Some(IngressMessage::NONE)).unwrap()}
-  }
-  #[inline]
-  pub fn message(&self) -> ::flatbuffers::Table<'a> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(Ingress::VT_MESSAGE, None).unwrap()}
-  }
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_edge_hello(&self) -> Option<EdgeHello<'a>> {
-    if self.message_type() == IngressMessage::EdgeHello {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { EdgeHello::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_open_match(&self) -> Option<OpenMatch<'a>> {
-    if self.message_type() == IngressMessage::OpenMatch {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { OpenMatch::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_close_match(&self) -> Option<CloseMatch<'a>> {
-    if self.message_type() == IngressMessage::CloseMatch {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { CloseMatch::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_watch_match(&self) -> Option<WatchMatch<'a>> {
-    if self.message_type() == IngressMessage::WatchMatch {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { WatchMatch::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_unwatch_match(&self) -> Option<UnwatchMatch<'a>> {
-    if self.message_type() == IngressMessage::UnwatchMatch {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { UnwatchMatch::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_join_session(&self) -> Option<JoinSession<'a>> {
-    if self.message_type() == IngressMessage::JoinSession {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { JoinSession::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_resume_session(&self) -> Option<ResumeSession<'a>> {
-    if self.message_type() == IngressMessage::ResumeSession {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { ResumeSession::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_detach_session(&self) -> Option<DetachSession<'a>> {
-    if self.message_type() == IngressMessage::DetachSession {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { DetachSession::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_leave_session(&self) -> Option<LeaveSession<'a>> {
-    if self.message_type() == IngressMessage::LeaveSession {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { LeaveSession::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_command_batch(&self) -> Option<CommandBatch<'a>> {
-    if self.message_type() == IngressMessage::CommandBatch {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { CommandBatch::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_hash_report(&self) -> Option<HashReport<'a>> {
-    if self.message_type() == IngressMessage::HashReport {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { HashReport::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-}
-
-impl ::flatbuffers::Verifiable for Ingress<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_union::<IngressMessage, _>("message_type", Self::VT_MESSAGE_TYPE, "message", Self::VT_MESSAGE, true, |key, v, pos| {
-        match key {
-          IngressMessage::EdgeHello => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<EdgeHello>>("IngressMessage::EdgeHello", pos),
-          IngressMessage::OpenMatch => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<OpenMatch>>("IngressMessage::OpenMatch", pos),
-          IngressMessage::CloseMatch => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<CloseMatch>>("IngressMessage::CloseMatch", pos),
-          IngressMessage::WatchMatch => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<WatchMatch>>("IngressMessage::WatchMatch", pos),
-          IngressMessage::UnwatchMatch => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<UnwatchMatch>>("IngressMessage::UnwatchMatch", pos),
-          IngressMessage::JoinSession => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<JoinSession>>("IngressMessage::JoinSession", pos),
-          IngressMessage::ResumeSession => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<ResumeSession>>("IngressMessage::ResumeSession", pos),
-          IngressMessage::DetachSession => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<DetachSession>>("IngressMessage::DetachSession", pos),
-          IngressMessage::LeaveSession => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<LeaveSession>>("IngressMessage::LeaveSession", pos),
-          IngressMessage::CommandBatch => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<CommandBatch>>("IngressMessage::CommandBatch", pos),
-          IngressMessage::HashReport => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<HashReport>>("IngressMessage::HashReport", pos),
-          _ => Ok(()),
+    #[allow(unused_imports, dead_code)]
+    pub mod cluster {
+
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_INGRESS_MESSAGE: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_INGRESS_MESSAGE: u8 = 11;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_INGRESS_MESSAGE: [IngressMessage; 12] = [
+            IngressMessage::NONE,
+            IngressMessage::EdgeHello,
+            IngressMessage::OpenMatch,
+            IngressMessage::CloseMatch,
+            IngressMessage::WatchMatch,
+            IngressMessage::UnwatchMatch,
+            IngressMessage::JoinSession,
+            IngressMessage::ResumeSession,
+            IngressMessage::DetachSession,
+            IngressMessage::LeaveSession,
+            IngressMessage::CommandBatch,
+            IngressMessage::HashReport,
+        ];
+
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct IngressMessage(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl IngressMessage {
+            pub const NONE: Self = Self(0);
+            pub const EdgeHello: Self = Self(1);
+            pub const OpenMatch: Self = Self(2);
+            pub const CloseMatch: Self = Self(3);
+            pub const WatchMatch: Self = Self(4);
+            pub const UnwatchMatch: Self = Self(5);
+            pub const JoinSession: Self = Self(6);
+            pub const ResumeSession: Self = Self(7);
+            pub const DetachSession: Self = Self(8);
+            pub const LeaveSession: Self = Self(9);
+            pub const CommandBatch: Self = Self(10);
+            pub const HashReport: Self = Self(11);
+
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 11;
+            pub const ENUM_VALUES: &'static [Self] = &[
+                Self::NONE,
+                Self::EdgeHello,
+                Self::OpenMatch,
+                Self::CloseMatch,
+                Self::WatchMatch,
+                Self::UnwatchMatch,
+                Self::JoinSession,
+                Self::ResumeSession,
+                Self::DetachSession,
+                Self::LeaveSession,
+                Self::CommandBatch,
+                Self::HashReport,
+            ];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::NONE => Some("NONE"),
+                    Self::EdgeHello => Some("EdgeHello"),
+                    Self::OpenMatch => Some("OpenMatch"),
+                    Self::CloseMatch => Some("CloseMatch"),
+                    Self::WatchMatch => Some("WatchMatch"),
+                    Self::UnwatchMatch => Some("UnwatchMatch"),
+                    Self::JoinSession => Some("JoinSession"),
+                    Self::ResumeSession => Some("ResumeSession"),
+                    Self::DetachSession => Some("DetachSession"),
+                    Self::LeaveSession => Some("LeaveSession"),
+                    Self::CommandBatch => Some("CommandBatch"),
+                    Self::HashReport => Some("HashReport"),
+                    _ => None,
+                }
+            }
         }
-     })?
-     .finish();
-    Ok(())
-  }
-}
-pub struct IngressArgs {
-    pub message_type: IngressMessage,
-    pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
-}
-impl<'a> Default for IngressArgs {
-  #[inline]
-  fn default() -> Self {
-    IngressArgs {
-      message_type: IngressMessage::NONE,
-      message: None, // required field
-    }
-  }
-}
+        impl ::core::fmt::Debug for IngressMessage {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for IngressMessage {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-pub struct IngressBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> IngressBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_message_type(&mut self, message_type: IngressMessage) {
-    self.fbb_.push_slot::<IngressMessage>(Ingress::VT_MESSAGE_TYPE, message_type, IngressMessage::NONE);
-  }
-  #[inline]
-  pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Ingress::VT_MESSAGE, message);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> IngressBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    IngressBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Ingress<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Ingress::VT_MESSAGE,"message");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        impl ::flatbuffers::Push for IngressMessage {
+            type Output = IngressMessage;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::core::fmt::Debug for Ingress<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Ingress");
-      ds.field("message_type", &self.message_type());
-      match self.message_type() {
-        IngressMessage::EdgeHello => {
-          if let Some(x) = self.message_as_edge_hello() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::OpenMatch => {
-          if let Some(x) = self.message_as_open_match() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::CloseMatch => {
-          if let Some(x) = self.message_as_close_match() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::WatchMatch => {
-          if let Some(x) = self.message_as_watch_match() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::UnwatchMatch => {
-          if let Some(x) = self.message_as_unwatch_match() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::JoinSession => {
-          if let Some(x) = self.message_as_join_session() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::ResumeSession => {
-          if let Some(x) = self.message_as_resume_session() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::DetachSession => {
-          if let Some(x) = self.message_as_detach_session() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::LeaveSession => {
-          if let Some(x) = self.message_as_leave_session() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::CommandBatch => {
-          if let Some(x) = self.message_as_command_batch() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        IngressMessage::HashReport => {
-          if let Some(x) = self.message_as_hash_report() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        _ => {
-          let x: Option<()> = None;
-          ds.field("message", &x)
-        },
-      };
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct IngressT {
-  pub message: IngressMessageT,
-}
-impl Default for IngressT {
-  fn default() -> Self {
-    Self {
-      message: IngressMessageT::NONE,
-    }
-  }
-}
-impl IngressT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Ingress<'b>> {
-    let message_type = self.message.ingress_message_type();
-    let message = self.message.pack(_fbb);
-    Ingress::create(_fbb, &IngressArgs{
-      message_type,
-      message,
-    })
-  }
-}
-pub enum EdgeAcceptedOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        impl ::flatbuffers::EndianScalar for IngressMessage {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
 
-pub struct EdgeAccepted<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        impl<'a> ::flatbuffers::Verifiable for IngressMessage {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for EdgeAccepted<'a> {
-  type Inner = EdgeAccepted<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for IngressMessage {}
+        pub struct IngressMessageUnionTableOffset {}
 
-impl<'a> EdgeAccepted<'a> {
-  pub const VT_MANIFEST: ::flatbuffers::VOffsetT = 4;
+        #[allow(clippy::upper_case_acronyms)]
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum IngressMessageT {
+            NONE,
+            EdgeHello(alloc::boxed::Box<EdgeHelloT>),
+            OpenMatch(alloc::boxed::Box<OpenMatchT>),
+            CloseMatch(alloc::boxed::Box<CloseMatchT>),
+            WatchMatch(alloc::boxed::Box<WatchMatchT>),
+            UnwatchMatch(alloc::boxed::Box<UnwatchMatchT>),
+            JoinSession(alloc::boxed::Box<JoinSessionT>),
+            ResumeSession(alloc::boxed::Box<ResumeSessionT>),
+            DetachSession(alloc::boxed::Box<DetachSessionT>),
+            LeaveSession(alloc::boxed::Box<LeaveSessionT>),
+            CommandBatch(alloc::boxed::Box<CommandBatchT>),
+            HashReport(alloc::boxed::Box<HashReportT>),
+        }
+        impl Default for IngressMessageT {
+            fn default() -> Self {
+                Self::NONE
+            }
+        }
+        impl IngressMessageT {
+            pub fn ingress_message_type(&self) -> IngressMessage {
+                match self {
+                    Self::NONE => IngressMessage::NONE,
+                    Self::EdgeHello(_) => IngressMessage::EdgeHello,
+                    Self::OpenMatch(_) => IngressMessage::OpenMatch,
+                    Self::CloseMatch(_) => IngressMessage::CloseMatch,
+                    Self::WatchMatch(_) => IngressMessage::WatchMatch,
+                    Self::UnwatchMatch(_) => IngressMessage::UnwatchMatch,
+                    Self::JoinSession(_) => IngressMessage::JoinSession,
+                    Self::ResumeSession(_) => IngressMessage::ResumeSession,
+                    Self::DetachSession(_) => IngressMessage::DetachSession,
+                    Self::LeaveSession(_) => IngressMessage::LeaveSession,
+                    Self::CommandBatch(_) => IngressMessage::CommandBatch,
+                    Self::HashReport(_) => IngressMessage::HashReport,
+                }
+            }
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
+                match self {
+                    Self::NONE => None,
+                    Self::EdgeHello(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::OpenMatch(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::CloseMatch(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::WatchMatch(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::UnwatchMatch(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::JoinSession(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::ResumeSession(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::DetachSession(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::LeaveSession(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::CommandBatch(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::HashReport(v) => Some(v.pack(fbb).as_union_value()),
+                }
+            }
+            /// If the union variant matches, return the owned EdgeHelloT, setting the union to NONE.
+            pub fn take_edge_hello(&mut self) -> Option<alloc::boxed::Box<EdgeHelloT>> {
+                if let Self::EdgeHello(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::EdgeHello(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the EdgeHelloT.
+            pub fn as_edge_hello(&self) -> Option<&EdgeHelloT> {
+                if let Self::EdgeHello(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the EdgeHelloT.
+            pub fn as_edge_hello_mut(&mut self) -> Option<&mut EdgeHelloT> {
+                if let Self::EdgeHello(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned OpenMatchT, setting the union to NONE.
+            pub fn take_open_match(&mut self) -> Option<alloc::boxed::Box<OpenMatchT>> {
+                if let Self::OpenMatch(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::OpenMatch(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the OpenMatchT.
+            pub fn as_open_match(&self) -> Option<&OpenMatchT> {
+                if let Self::OpenMatch(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the OpenMatchT.
+            pub fn as_open_match_mut(&mut self) -> Option<&mut OpenMatchT> {
+                if let Self::OpenMatch(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned CloseMatchT, setting the union to NONE.
+            pub fn take_close_match(&mut self) -> Option<alloc::boxed::Box<CloseMatchT>> {
+                if let Self::CloseMatch(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::CloseMatch(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the CloseMatchT.
+            pub fn as_close_match(&self) -> Option<&CloseMatchT> {
+                if let Self::CloseMatch(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the CloseMatchT.
+            pub fn as_close_match_mut(&mut self) -> Option<&mut CloseMatchT> {
+                if let Self::CloseMatch(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned WatchMatchT, setting the union to NONE.
+            pub fn take_watch_match(&mut self) -> Option<alloc::boxed::Box<WatchMatchT>> {
+                if let Self::WatchMatch(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::WatchMatch(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the WatchMatchT.
+            pub fn as_watch_match(&self) -> Option<&WatchMatchT> {
+                if let Self::WatchMatch(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the WatchMatchT.
+            pub fn as_watch_match_mut(&mut self) -> Option<&mut WatchMatchT> {
+                if let Self::WatchMatch(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned UnwatchMatchT, setting the union to NONE.
+            pub fn take_unwatch_match(&mut self) -> Option<alloc::boxed::Box<UnwatchMatchT>> {
+                if let Self::UnwatchMatch(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::UnwatchMatch(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the UnwatchMatchT.
+            pub fn as_unwatch_match(&self) -> Option<&UnwatchMatchT> {
+                if let Self::UnwatchMatch(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the UnwatchMatchT.
+            pub fn as_unwatch_match_mut(&mut self) -> Option<&mut UnwatchMatchT> {
+                if let Self::UnwatchMatch(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned JoinSessionT, setting the union to NONE.
+            pub fn take_join_session(&mut self) -> Option<alloc::boxed::Box<JoinSessionT>> {
+                if let Self::JoinSession(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::JoinSession(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the JoinSessionT.
+            pub fn as_join_session(&self) -> Option<&JoinSessionT> {
+                if let Self::JoinSession(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the JoinSessionT.
+            pub fn as_join_session_mut(&mut self) -> Option<&mut JoinSessionT> {
+                if let Self::JoinSession(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned ResumeSessionT, setting the union to NONE.
+            pub fn take_resume_session(&mut self) -> Option<alloc::boxed::Box<ResumeSessionT>> {
+                if let Self::ResumeSession(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::ResumeSession(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the ResumeSessionT.
+            pub fn as_resume_session(&self) -> Option<&ResumeSessionT> {
+                if let Self::ResumeSession(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the ResumeSessionT.
+            pub fn as_resume_session_mut(&mut self) -> Option<&mut ResumeSessionT> {
+                if let Self::ResumeSession(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned DetachSessionT, setting the union to NONE.
+            pub fn take_detach_session(&mut self) -> Option<alloc::boxed::Box<DetachSessionT>> {
+                if let Self::DetachSession(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::DetachSession(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the DetachSessionT.
+            pub fn as_detach_session(&self) -> Option<&DetachSessionT> {
+                if let Self::DetachSession(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the DetachSessionT.
+            pub fn as_detach_session_mut(&mut self) -> Option<&mut DetachSessionT> {
+                if let Self::DetachSession(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned LeaveSessionT, setting the union to NONE.
+            pub fn take_leave_session(&mut self) -> Option<alloc::boxed::Box<LeaveSessionT>> {
+                if let Self::LeaveSession(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::LeaveSession(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the LeaveSessionT.
+            pub fn as_leave_session(&self) -> Option<&LeaveSessionT> {
+                if let Self::LeaveSession(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the LeaveSessionT.
+            pub fn as_leave_session_mut(&mut self) -> Option<&mut LeaveSessionT> {
+                if let Self::LeaveSession(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned CommandBatchT, setting the union to NONE.
+            pub fn take_command_batch(&mut self) -> Option<alloc::boxed::Box<CommandBatchT>> {
+                if let Self::CommandBatch(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::CommandBatch(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the CommandBatchT.
+            pub fn as_command_batch(&self) -> Option<&CommandBatchT> {
+                if let Self::CommandBatch(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the CommandBatchT.
+            pub fn as_command_batch_mut(&mut self) -> Option<&mut CommandBatchT> {
+                if let Self::CommandBatch(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned HashReportT, setting the union to NONE.
+            pub fn take_hash_report(&mut self) -> Option<alloc::boxed::Box<HashReportT>> {
+                if let Self::HashReport(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::HashReport(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the HashReportT.
+            pub fn as_hash_report(&self) -> Option<&HashReportT> {
+                if let Self::HashReport(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the HashReportT.
+            pub fn as_hash_report_mut(&mut self) -> Option<&mut HashReportT> {
+                if let Self::HashReport(v) = self { Some(v.as_mut()) } else { None }
+            }
+        }
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_EGRESS_MESSAGE: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_EGRESS_MESSAGE: u8 = 10;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_EGRESS_MESSAGE: [EgressMessage; 11] = [
+            EgressMessage::NONE,
+            EgressMessage::EdgeAccepted,
+            EgressMessage::EdgeRefused,
+            EgressMessage::MatchOpened,
+            EgressMessage::MatchClosed,
+            EgressMessage::SessionJoined,
+            EgressMessage::SessionRefused,
+            EgressMessage::SessionEnded,
+            EgressMessage::MatchBaseline,
+            EgressMessage::MatchDelta,
+            EgressMessage::SessionOutcomes,
+        ];
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    EdgeAccepted { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args EdgeAcceptedArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<EdgeAccepted<'bldr>> {
-    let mut builder = EdgeAcceptedBuilder::new(_fbb);
-    if let Some(x) = args.manifest { builder.add_manifest(x); }
-    builder.finish()
-  }
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct EgressMessage(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl EgressMessage {
+            pub const NONE: Self = Self(0);
+            pub const EdgeAccepted: Self = Self(1);
+            pub const EdgeRefused: Self = Self(2);
+            pub const MatchOpened: Self = Self(3);
+            pub const MatchClosed: Self = Self(4);
+            pub const SessionJoined: Self = Self(5);
+            pub const SessionRefused: Self = Self(6);
+            pub const SessionEnded: Self = Self(7);
+            pub const MatchBaseline: Self = Self(8);
+            pub const MatchDelta: Self = Self(9);
+            pub const SessionOutcomes: Self = Self(10);
 
-  pub fn unpack(&self) -> EdgeAcceptedT {
-    let manifest = {
-      let x = self.manifest();
-      x.into_iter().collect()
-    };
-    EdgeAcceptedT {
-      manifest,
-    }
-  }
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 10;
+            pub const ENUM_VALUES: &'static [Self] = &[
+                Self::NONE,
+                Self::EdgeAccepted,
+                Self::EdgeRefused,
+                Self::MatchOpened,
+                Self::MatchClosed,
+                Self::SessionJoined,
+                Self::SessionRefused,
+                Self::SessionEnded,
+                Self::MatchBaseline,
+                Self::MatchDelta,
+                Self::SessionOutcomes,
+            ];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::NONE => Some("NONE"),
+                    Self::EdgeAccepted => Some("EdgeAccepted"),
+                    Self::EdgeRefused => Some("EdgeRefused"),
+                    Self::MatchOpened => Some("MatchOpened"),
+                    Self::MatchClosed => Some("MatchClosed"),
+                    Self::SessionJoined => Some("SessionJoined"),
+                    Self::SessionRefused => Some("SessionRefused"),
+                    Self::SessionEnded => Some("SessionEnded"),
+                    Self::MatchBaseline => Some("MatchBaseline"),
+                    Self::MatchDelta => Some("MatchDelta"),
+                    Self::SessionOutcomes => Some("SessionOutcomes"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for EgressMessage {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for EgressMessage {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-  #[inline]
-  pub fn manifest(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(EdgeAccepted::VT_MANIFEST, None).unwrap()}
-  }
-}
+        impl ::flatbuffers::Push for EgressMessage {
+            type Output = EgressMessage;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::flatbuffers::Verifiable for EdgeAccepted<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("manifest", Self::VT_MANIFEST, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct EdgeAcceptedArgs<'a> {
-    pub manifest: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for EdgeAcceptedArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    EdgeAcceptedArgs {
+        impl ::flatbuffers::EndianScalar for EgressMessage {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
+
+        impl<'a> ::flatbuffers::Verifiable for EgressMessage {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
+
+        impl ::flatbuffers::SimpleToVerifyInSlice for EgressMessage {}
+        pub struct EgressMessageUnionTableOffset {}
+
+        #[allow(clippy::upper_case_acronyms)]
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum EgressMessageT {
+            NONE,
+            EdgeAccepted(alloc::boxed::Box<EdgeAcceptedT>),
+            EdgeRefused(alloc::boxed::Box<EdgeRefusedT>),
+            MatchOpened(alloc::boxed::Box<MatchOpenedT>),
+            MatchClosed(alloc::boxed::Box<MatchClosedT>),
+            SessionJoined(alloc::boxed::Box<SessionJoinedT>),
+            SessionRefused(alloc::boxed::Box<SessionRefusedT>),
+            SessionEnded(alloc::boxed::Box<SessionEndedT>),
+            MatchBaseline(alloc::boxed::Box<MatchBaselineT>),
+            MatchDelta(alloc::boxed::Box<MatchDeltaT>),
+            SessionOutcomes(alloc::boxed::Box<SessionOutcomesT>),
+        }
+        impl Default for EgressMessageT {
+            fn default() -> Self {
+                Self::NONE
+            }
+        }
+        impl EgressMessageT {
+            pub fn egress_message_type(&self) -> EgressMessage {
+                match self {
+                    Self::NONE => EgressMessage::NONE,
+                    Self::EdgeAccepted(_) => EgressMessage::EdgeAccepted,
+                    Self::EdgeRefused(_) => EgressMessage::EdgeRefused,
+                    Self::MatchOpened(_) => EgressMessage::MatchOpened,
+                    Self::MatchClosed(_) => EgressMessage::MatchClosed,
+                    Self::SessionJoined(_) => EgressMessage::SessionJoined,
+                    Self::SessionRefused(_) => EgressMessage::SessionRefused,
+                    Self::SessionEnded(_) => EgressMessage::SessionEnded,
+                    Self::MatchBaseline(_) => EgressMessage::MatchBaseline,
+                    Self::MatchDelta(_) => EgressMessage::MatchDelta,
+                    Self::SessionOutcomes(_) => EgressMessage::SessionOutcomes,
+                }
+            }
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
+                match self {
+                    Self::NONE => None,
+                    Self::EdgeAccepted(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::EdgeRefused(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::MatchOpened(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::MatchClosed(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::SessionJoined(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::SessionRefused(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::SessionEnded(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::MatchBaseline(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::MatchDelta(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::SessionOutcomes(v) => Some(v.pack(fbb).as_union_value()),
+                }
+            }
+            /// If the union variant matches, return the owned EdgeAcceptedT, setting the union to NONE.
+            pub fn take_edge_accepted(&mut self) -> Option<alloc::boxed::Box<EdgeAcceptedT>> {
+                if let Self::EdgeAccepted(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::EdgeAccepted(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the EdgeAcceptedT.
+            pub fn as_edge_accepted(&self) -> Option<&EdgeAcceptedT> {
+                if let Self::EdgeAccepted(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the EdgeAcceptedT.
+            pub fn as_edge_accepted_mut(&mut self) -> Option<&mut EdgeAcceptedT> {
+                if let Self::EdgeAccepted(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned EdgeRefusedT, setting the union to NONE.
+            pub fn take_edge_refused(&mut self) -> Option<alloc::boxed::Box<EdgeRefusedT>> {
+                if let Self::EdgeRefused(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::EdgeRefused(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the EdgeRefusedT.
+            pub fn as_edge_refused(&self) -> Option<&EdgeRefusedT> {
+                if let Self::EdgeRefused(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the EdgeRefusedT.
+            pub fn as_edge_refused_mut(&mut self) -> Option<&mut EdgeRefusedT> {
+                if let Self::EdgeRefused(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned MatchOpenedT, setting the union to NONE.
+            pub fn take_match_opened(&mut self) -> Option<alloc::boxed::Box<MatchOpenedT>> {
+                if let Self::MatchOpened(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::MatchOpened(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the MatchOpenedT.
+            pub fn as_match_opened(&self) -> Option<&MatchOpenedT> {
+                if let Self::MatchOpened(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the MatchOpenedT.
+            pub fn as_match_opened_mut(&mut self) -> Option<&mut MatchOpenedT> {
+                if let Self::MatchOpened(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned MatchClosedT, setting the union to NONE.
+            pub fn take_match_closed(&mut self) -> Option<alloc::boxed::Box<MatchClosedT>> {
+                if let Self::MatchClosed(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::MatchClosed(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the MatchClosedT.
+            pub fn as_match_closed(&self) -> Option<&MatchClosedT> {
+                if let Self::MatchClosed(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the MatchClosedT.
+            pub fn as_match_closed_mut(&mut self) -> Option<&mut MatchClosedT> {
+                if let Self::MatchClosed(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned SessionJoinedT, setting the union to NONE.
+            pub fn take_session_joined(&mut self) -> Option<alloc::boxed::Box<SessionJoinedT>> {
+                if let Self::SessionJoined(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::SessionJoined(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the SessionJoinedT.
+            pub fn as_session_joined(&self) -> Option<&SessionJoinedT> {
+                if let Self::SessionJoined(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the SessionJoinedT.
+            pub fn as_session_joined_mut(&mut self) -> Option<&mut SessionJoinedT> {
+                if let Self::SessionJoined(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned SessionRefusedT, setting the union to NONE.
+            pub fn take_session_refused(&mut self) -> Option<alloc::boxed::Box<SessionRefusedT>> {
+                if let Self::SessionRefused(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::SessionRefused(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the SessionRefusedT.
+            pub fn as_session_refused(&self) -> Option<&SessionRefusedT> {
+                if let Self::SessionRefused(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the SessionRefusedT.
+            pub fn as_session_refused_mut(&mut self) -> Option<&mut SessionRefusedT> {
+                if let Self::SessionRefused(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned SessionEndedT, setting the union to NONE.
+            pub fn take_session_ended(&mut self) -> Option<alloc::boxed::Box<SessionEndedT>> {
+                if let Self::SessionEnded(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::SessionEnded(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the SessionEndedT.
+            pub fn as_session_ended(&self) -> Option<&SessionEndedT> {
+                if let Self::SessionEnded(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the SessionEndedT.
+            pub fn as_session_ended_mut(&mut self) -> Option<&mut SessionEndedT> {
+                if let Self::SessionEnded(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned MatchBaselineT, setting the union to NONE.
+            pub fn take_match_baseline(&mut self) -> Option<alloc::boxed::Box<MatchBaselineT>> {
+                if let Self::MatchBaseline(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::MatchBaseline(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the MatchBaselineT.
+            pub fn as_match_baseline(&self) -> Option<&MatchBaselineT> {
+                if let Self::MatchBaseline(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the MatchBaselineT.
+            pub fn as_match_baseline_mut(&mut self) -> Option<&mut MatchBaselineT> {
+                if let Self::MatchBaseline(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned MatchDeltaT, setting the union to NONE.
+            pub fn take_match_delta(&mut self) -> Option<alloc::boxed::Box<MatchDeltaT>> {
+                if let Self::MatchDelta(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::MatchDelta(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the MatchDeltaT.
+            pub fn as_match_delta(&self) -> Option<&MatchDeltaT> {
+                if let Self::MatchDelta(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the MatchDeltaT.
+            pub fn as_match_delta_mut(&mut self) -> Option<&mut MatchDeltaT> {
+                if let Self::MatchDelta(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned SessionOutcomesT, setting the union to NONE.
+            pub fn take_session_outcomes(&mut self) -> Option<alloc::boxed::Box<SessionOutcomesT>> {
+                if let Self::SessionOutcomes(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::SessionOutcomes(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the SessionOutcomesT.
+            pub fn as_session_outcomes(&self) -> Option<&SessionOutcomesT> {
+                if let Self::SessionOutcomes(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the SessionOutcomesT.
+            pub fn as_session_outcomes_mut(&mut self) -> Option<&mut SessionOutcomesT> {
+                if let Self::SessionOutcomes(v) = self { Some(v.as_mut()) } else { None }
+            }
+        }
+        // struct CommandHead, aligned to 4
+        #[repr(transparent)]
+        #[derive(Clone, Copy, PartialEq)]
+        pub struct CommandHead(pub [u8; 16]);
+        impl Default for CommandHead {
+            fn default() -> Self {
+                Self([0; 16])
+            }
+        }
+        impl ::core::fmt::Debug for CommandHead {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                f.debug_struct("CommandHead")
+                    .field("session", &self.session())
+                    .field("epoch", &self.epoch())
+                    .field("seq", &self.seq())
+                    .field("bytes", &self.bytes())
+                    .finish()
+            }
+        }
+
+        impl ::flatbuffers::SimpleToVerifyInSlice for CommandHead {}
+        impl<'a> ::flatbuffers::Follow<'a> for CommandHead {
+            type Inner = &'a CommandHead;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                unsafe { <&'a CommandHead>::follow(buf, loc) }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for &'a CommandHead {
+            type Inner = &'a CommandHead;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                unsafe { ::flatbuffers::follow_cast_ref::<CommandHead>(buf, loc) }
+            }
+        }
+        impl<'b> ::flatbuffers::Push for CommandHead {
+            type Output = CommandHead;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                let src = unsafe {
+                    ::core::slice::from_raw_parts(
+                        self as *const CommandHead as *const u8,
+                        <Self as ::flatbuffers::Push>::size(),
+                    )
+                };
+                dst.copy_from_slice(src);
+            }
+            #[inline]
+            fn alignment() -> ::flatbuffers::PushAlignment {
+                ::flatbuffers::PushAlignment::new(4)
+            }
+        }
+
+        impl<'a> ::flatbuffers::Verifiable for CommandHead {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.in_buffer::<Self>(pos)
+            }
+        }
+
+        impl<'a> CommandHead {
+            #[allow(clippy::too_many_arguments)]
+            pub fn new(session: u32, epoch: u32, seq: u32, bytes: u32) -> Self {
+                let mut s = Self([0; 16]);
+                s.set_session(session);
+                s.set_epoch(epoch);
+                s.set_seq(seq);
+                s.set_bytes(bytes);
+                s
+            }
+
+            pub fn session(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[0..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_session(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[0..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn epoch(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[4..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_epoch(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[4..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn seq(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[8..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_seq(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[8..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn bytes(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[12..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_bytes(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[12..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn unpack(&self) -> CommandHeadT {
+                CommandHeadT { session: self.session(), epoch: self.epoch(), seq: self.seq(), bytes: self.bytes() }
+            }
+        }
+
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct CommandHeadT {
+            pub session: u32,
+            pub epoch: u32,
+            pub seq: u32,
+            pub bytes: u32,
+        }
+        impl CommandHeadT {
+            pub fn pack(&self) -> CommandHead {
+                CommandHead::new(self.session, self.epoch, self.seq, self.bytes)
+            }
+        }
+
+        // struct SessionOutcome, aligned to 8
+        #[repr(transparent)]
+        #[derive(Clone, Copy, PartialEq)]
+        pub struct SessionOutcome(pub [u8; 32]);
+        impl Default for SessionOutcome {
+            fn default() -> Self {
+                Self([0; 32])
+            }
+        }
+        impl ::core::fmt::Debug for SessionOutcome {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                f.debug_struct("SessionOutcome")
+                    .field("position", &self.position())
+                    .field("tick", &self.tick())
+                    .field("session", &self.session())
+                    .field("seq", &self.seq())
+                    .field("code", &self.code())
+                    .field("reserved", &self.reserved())
+                    .finish()
+            }
+        }
+
+        impl ::flatbuffers::SimpleToVerifyInSlice for SessionOutcome {}
+        impl<'a> ::flatbuffers::Follow<'a> for SessionOutcome {
+            type Inner = &'a SessionOutcome;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                unsafe { <&'a SessionOutcome>::follow(buf, loc) }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for &'a SessionOutcome {
+            type Inner = &'a SessionOutcome;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                unsafe { ::flatbuffers::follow_cast_ref::<SessionOutcome>(buf, loc) }
+            }
+        }
+        impl<'b> ::flatbuffers::Push for SessionOutcome {
+            type Output = SessionOutcome;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                let src = unsafe {
+                    ::core::slice::from_raw_parts(
+                        self as *const SessionOutcome as *const u8,
+                        <Self as ::flatbuffers::Push>::size(),
+                    )
+                };
+                dst.copy_from_slice(src);
+            }
+            #[inline]
+            fn alignment() -> ::flatbuffers::PushAlignment {
+                ::flatbuffers::PushAlignment::new(8)
+            }
+        }
+
+        impl<'a> ::flatbuffers::Verifiable for SessionOutcome {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.in_buffer::<Self>(pos)
+            }
+        }
+
+        impl<'a> SessionOutcome {
+            #[allow(clippy::too_many_arguments)]
+            pub fn new(position: u64, tick: u64, session: u32, seq: u32, code: u16, reserved: u16) -> Self {
+                let mut s = Self([0; 32]);
+                s.set_position(position);
+                s.set_tick(tick);
+                s.set_session(session);
+                s.set_seq(seq);
+                s.set_code(code);
+                s.set_reserved(reserved);
+                s
+            }
+
+            pub fn position(&self) -> u64 {
+                let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[0..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_position(&mut self, x: u64) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[0..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn tick(&self) -> u64 {
+                let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[8..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_tick(&mut self, x: u64) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[8..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn session(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[16..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_session(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[16..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn seq(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[20..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_seq(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[20..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn code(&self) -> u16 {
+                let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[24..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_code(&mut self, x: u16) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[24..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn reserved(&self) -> u16 {
+                let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[26..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
+
+            pub fn set_reserved(&mut self, x: u16) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[26..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
+
+            pub fn unpack(&self) -> SessionOutcomeT {
+                SessionOutcomeT {
+                    position: self.position(),
+                    tick: self.tick(),
+                    session: self.session(),
+                    seq: self.seq(),
+                    code: self.code(),
+                    reserved: self.reserved(),
+                }
+            }
+        }
+
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct SessionOutcomeT {
+            pub position: u64,
+            pub tick: u64,
+            pub session: u32,
+            pub seq: u32,
+            pub code: u16,
+            pub reserved: u16,
+        }
+        impl SessionOutcomeT {
+            pub fn pack(&self) -> SessionOutcome {
+                SessionOutcome::new(self.position, self.tick, self.session, self.seq, self.code, self.reserved)
+            }
+        }
+
+        pub enum EdgeHelloOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// First message of a cluster session; nothing else is accepted before it.
+        pub struct EdgeHello<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for EdgeHello<'a> {
+            type Inner = EdgeHello<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> EdgeHello<'a> {
+            pub const VT_NAME: ::flatbuffers::VOffsetT = 4;
+            pub const VT_PROOF: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                EdgeHello { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args EdgeHelloArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<EdgeHello<'bldr>> {
+                let mut builder = EdgeHelloBuilder::new(_fbb);
+                if let Some(x) = args.proof {
+                    builder.add_proof(x);
+                }
+                if let Some(x) = args.name {
+                    builder.add_name(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> EdgeHelloT {
+                let name = self.name().map(|x| alloc::string::ToString::to_string(x));
+                let proof = {
+                    let x = self.proof();
+                    x.into_iter().collect()
+                };
+                EdgeHelloT { name, proof }
+            }
+
+            #[inline]
+            pub fn name(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(EdgeHello::VT_NAME, None) }
+            }
+            #[inline]
+            pub fn proof(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(EdgeHello::VT_PROOF, None)
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for EdgeHello<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "proof",
+                        Self::VT_PROOF,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct EdgeHelloArgs<'a> {
+            pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub proof: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for EdgeHelloArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                EdgeHelloArgs {
+                    name: None,
+                    proof: None, // required field
+                }
+            }
+        }
+
+        pub struct EdgeHelloBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EdgeHelloBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeHello::VT_NAME, name);
+            }
+            #[inline]
+            pub fn add_proof(&mut self, proof: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeHello::VT_PROOF, proof);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeHelloBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                EdgeHelloBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeHello<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, EdgeHello::VT_PROOF, "proof");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for EdgeHello<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("EdgeHello");
+                ds.field("name", &self.name());
+                ds.field("proof", &self.proof());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct EdgeHelloT {
+            pub name: Option<alloc::string::String>,
+            pub proof: alloc::vec::Vec<u8>,
+        }
+        impl Default for EdgeHelloT {
+            fn default() -> Self {
+                Self { name: None, proof: Default::default() }
+            }
+        }
+        impl EdgeHelloT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<EdgeHello<'b>> {
+                let name = self.name.as_ref().map(|x| _fbb.create_string(x));
+                let proof = Some({
+                    let x = &self.proof;
+                    _fbb.create_vector(x)
+                });
+                EdgeHello::create(_fbb, &EdgeHelloArgs { name, proof })
+            }
+        }
+        pub enum OpenMatchOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct OpenMatch<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for OpenMatch<'a> {
+            type Inner = OpenMatch<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> OpenMatch<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_SEED: ::flatbuffers::VOffsetT = 6;
+            pub const VT_LABEL: ::flatbuffers::VOffsetT = 8;
+            pub const VT_CONTENT: ::flatbuffers::VOffsetT = 10;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                OpenMatch { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args OpenMatchArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<OpenMatch<'bldr>> {
+                let mut builder = OpenMatchBuilder::new(_fbb);
+                builder.add_seed(args.seed);
+                builder.add_request(args.request);
+                if let Some(x) = args.content {
+                    builder.add_content(x);
+                }
+                if let Some(x) = args.label {
+                    builder.add_label(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> OpenMatchT {
+                let request = self.request();
+                let seed = self.seed();
+                let label = self.label().map(|x| alloc::string::ToString::to_string(x));
+                let content = {
+                    let x = self.content();
+                    x.into_iter().collect()
+                };
+                OpenMatchT { request, seed, label, content }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(OpenMatch::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn seed(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(OpenMatch::VT_SEED, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn label(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(OpenMatch::VT_LABEL, None) }
+            }
+            #[inline]
+            pub fn content(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            OpenMatch::VT_CONTENT,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for OpenMatch<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("seed", Self::VT_SEED, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("label", Self::VT_LABEL, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "content",
+                        Self::VT_CONTENT,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct OpenMatchArgs<'a> {
+            pub request: u64,
+            pub seed: u64,
+            pub label: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub content: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for OpenMatchArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                OpenMatchArgs {
+                    request: 0,
+                    seed: 0,
+                    label: None,
+                    content: None, // required field
+                }
+            }
+        }
+
+        pub struct OpenMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OpenMatchBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(OpenMatch::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_seed(&mut self, seed: u64) {
+                self.fbb_.push_slot::<u64>(OpenMatch::VT_SEED, seed, 0);
+            }
+            #[inline]
+            pub fn add_label(&mut self, label: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_LABEL, label);
+            }
+            #[inline]
+            pub fn add_content(&mut self, content: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_CONTENT, content);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OpenMatchBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                OpenMatchBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<OpenMatch<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, OpenMatch::VT_CONTENT, "content");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for OpenMatch<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("OpenMatch");
+                ds.field("request", &self.request());
+                ds.field("seed", &self.seed());
+                ds.field("label", &self.label());
+                ds.field("content", &self.content());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct OpenMatchT {
+            pub request: u64,
+            pub seed: u64,
+            pub label: Option<alloc::string::String>,
+            pub content: alloc::vec::Vec<u8>,
+        }
+        impl Default for OpenMatchT {
+            fn default() -> Self {
+                Self { request: 0, seed: 0, label: None, content: Default::default() }
+            }
+        }
+        impl OpenMatchT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<OpenMatch<'b>> {
+                let request = self.request;
+                let seed = self.seed;
+                let label = self.label.as_ref().map(|x| _fbb.create_string(x));
+                let content = Some({
+                    let x = &self.content;
+                    _fbb.create_vector(x)
+                });
+                OpenMatch::create(_fbb, &OpenMatchArgs { request, seed, label, content })
+            }
+        }
+        pub enum CloseMatchOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct CloseMatch<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for CloseMatch<'a> {
+            type Inner = CloseMatch<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> CloseMatch<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                CloseMatch { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args CloseMatchArgs,
+            ) -> ::flatbuffers::WIPOffset<CloseMatch<'bldr>> {
+                let mut builder = CloseMatchBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.add_request(args.request);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> CloseMatchT {
+                let request = self.request();
+                let match_id = self.match_id();
+                CloseMatchT { request, match_id }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(CloseMatch::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(CloseMatch::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for CloseMatch<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct CloseMatchArgs {
+            pub request: u64,
+            pub match_id: u64,
+        }
+        impl<'a> Default for CloseMatchArgs {
+            #[inline]
+            fn default() -> Self {
+                CloseMatchArgs { request: 0, match_id: 0 }
+            }
+        }
+
+        pub struct CloseMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CloseMatchBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(CloseMatch::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(CloseMatch::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CloseMatchBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                CloseMatchBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<CloseMatch<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for CloseMatch<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("CloseMatch");
+                ds.field("request", &self.request());
+                ds.field("match_id", &self.match_id());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct CloseMatchT {
+            pub request: u64,
+            pub match_id: u64,
+        }
+        impl Default for CloseMatchT {
+            fn default() -> Self {
+                Self { request: 0, match_id: 0 }
+            }
+        }
+        impl CloseMatchT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<CloseMatch<'b>> {
+                let request = self.request;
+                let match_id = self.match_id;
+                CloseMatch::create(_fbb, &CloseMatchArgs { request, match_id })
+            }
+        }
+        pub enum WatchMatchOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Asks for the manifest-shaped baseline of a match and for its deltas from then on.
+        pub struct WatchMatch<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for WatchMatch<'a> {
+            type Inner = WatchMatch<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> WatchMatch<'a> {
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                WatchMatch { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args WatchMatchArgs,
+            ) -> ::flatbuffers::WIPOffset<WatchMatch<'bldr>> {
+                let mut builder = WatchMatchBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> WatchMatchT {
+                let match_id = self.match_id();
+                WatchMatchT { match_id }
+            }
+
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(WatchMatch::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for WatchMatch<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?.visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?.finish();
+                Ok(())
+            }
+        }
+        pub struct WatchMatchArgs {
+            pub match_id: u64,
+        }
+        impl<'a> Default for WatchMatchArgs {
+            #[inline]
+            fn default() -> Self {
+                WatchMatchArgs { match_id: 0 }
+            }
+        }
+
+        pub struct WatchMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> WatchMatchBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(WatchMatch::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> WatchMatchBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                WatchMatchBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<WatchMatch<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for WatchMatch<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("WatchMatch");
+                ds.field("match_id", &self.match_id());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct WatchMatchT {
+            pub match_id: u64,
+        }
+        impl Default for WatchMatchT {
+            fn default() -> Self {
+                Self { match_id: 0 }
+            }
+        }
+        impl WatchMatchT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<WatchMatch<'b>> {
+                let match_id = self.match_id;
+                WatchMatch::create(_fbb, &WatchMatchArgs { match_id })
+            }
+        }
+        pub enum UnwatchMatchOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct UnwatchMatch<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for UnwatchMatch<'a> {
+            type Inner = UnwatchMatch<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> UnwatchMatch<'a> {
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                UnwatchMatch { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args UnwatchMatchArgs,
+            ) -> ::flatbuffers::WIPOffset<UnwatchMatch<'bldr>> {
+                let mut builder = UnwatchMatchBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> UnwatchMatchT {
+                let match_id = self.match_id();
+                UnwatchMatchT { match_id }
+            }
+
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(UnwatchMatch::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for UnwatchMatch<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?.visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?.finish();
+                Ok(())
+            }
+        }
+        pub struct UnwatchMatchArgs {
+            pub match_id: u64,
+        }
+        impl<'a> Default for UnwatchMatchArgs {
+            #[inline]
+            fn default() -> Self {
+                UnwatchMatchArgs { match_id: 0 }
+            }
+        }
+
+        pub struct UnwatchMatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> UnwatchMatchBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(UnwatchMatch::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> UnwatchMatchBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                UnwatchMatchBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<UnwatchMatch<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for UnwatchMatch<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("UnwatchMatch");
+                ds.field("match_id", &self.match_id());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct UnwatchMatchT {
+            pub match_id: u64,
+        }
+        impl Default for UnwatchMatchT {
+            fn default() -> Self {
+                Self { match_id: 0 }
+            }
+        }
+        impl UnwatchMatchT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<UnwatchMatch<'b>> {
+                let match_id = self.match_id;
+                UnwatchMatch::create(_fbb, &UnwatchMatchArgs { match_id })
+            }
+        }
+        pub enum JoinSessionOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct JoinSession<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for JoinSession<'a> {
+            type Inner = JoinSession<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> JoinSession<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+            pub const VT_ACCOUNT: ::flatbuffers::VOffsetT = 8;
+            pub const VT_NONCE: ::flatbuffers::VOffsetT = 10;
+            pub const VT_TOKEN_EXPIRES_MS: ::flatbuffers::VOffsetT = 12;
+            pub const VT_SECRET_HASH: ::flatbuffers::VOffsetT = 14;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                JoinSession { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args JoinSessionArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<JoinSession<'bldr>> {
+                let mut builder = JoinSessionBuilder::new(_fbb);
+                builder.add_token_expires_ms(args.token_expires_ms);
+                builder.add_match_id(args.match_id);
+                builder.add_request(args.request);
+                if let Some(x) = args.secret_hash {
+                    builder.add_secret_hash(x);
+                }
+                if let Some(x) = args.nonce {
+                    builder.add_nonce(x);
+                }
+                if let Some(x) = args.account {
+                    builder.add_account(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> JoinSessionT {
+                let request = self.request();
+                let match_id = self.match_id();
+                let account = {
+                    let x = self.account();
+                    alloc::string::ToString::to_string(x)
+                };
+                let nonce = {
+                    let x = self.nonce();
+                    x.into_iter().collect()
+                };
+                let token_expires_ms = self.token_expires_ms();
+                let secret_hash = {
+                    let x = self.secret_hash();
+                    x.into_iter().collect()
+                };
+                JoinSessionT { request, match_id, account, nonce, token_expires_ms, secret_hash }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(JoinSession::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(JoinSession::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn account(&self) -> &'a str {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(JoinSession::VT_ACCOUNT, None).unwrap() }
+            }
+            #[inline]
+            pub fn nonce(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            JoinSession::VT_NONCE,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn token_expires_ms(&self) -> i64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<i64>(JoinSession::VT_TOKEN_EXPIRES_MS, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn secret_hash(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            JoinSession::VT_SECRET_HASH,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for JoinSession<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("account", Self::VT_ACCOUNT, true)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "nonce",
+                        Self::VT_NONCE,
+                        true,
+                    )?
+                    .visit_field::<i64>("token_expires_ms", Self::VT_TOKEN_EXPIRES_MS, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "secret_hash",
+                        Self::VT_SECRET_HASH,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct JoinSessionArgs<'a> {
+            pub request: u64,
+            pub match_id: u64,
+            pub account: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub nonce: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub token_expires_ms: i64,
+            pub secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for JoinSessionArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                JoinSessionArgs {
+                    request: 0,
+                    match_id: 0,
+                    account: None, // required field
+                    nonce: None,   // required field
+                    token_expires_ms: 0,
+                    secret_hash: None, // required field
+                }
+            }
+        }
+
+        pub struct JoinSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> JoinSessionBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(JoinSession::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(JoinSession::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_account(&mut self, account: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(JoinSession::VT_ACCOUNT, account);
+            }
+            #[inline]
+            pub fn add_nonce(&mut self, nonce: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(JoinSession::VT_NONCE, nonce);
+            }
+            #[inline]
+            pub fn add_token_expires_ms(&mut self, token_expires_ms: i64) {
+                self.fbb_.push_slot::<i64>(JoinSession::VT_TOKEN_EXPIRES_MS, token_expires_ms, 0);
+            }
+            #[inline]
+            pub fn add_secret_hash(&mut self, secret_hash: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(JoinSession::VT_SECRET_HASH, secret_hash);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> JoinSessionBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                JoinSessionBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<JoinSession<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, JoinSession::VT_ACCOUNT, "account");
+                self.fbb_.required(o, JoinSession::VT_NONCE, "nonce");
+                self.fbb_.required(o, JoinSession::VT_SECRET_HASH, "secret_hash");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for JoinSession<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("JoinSession");
+                ds.field("request", &self.request());
+                ds.field("match_id", &self.match_id());
+                ds.field("account", &self.account());
+                ds.field("nonce", &self.nonce());
+                ds.field("token_expires_ms", &self.token_expires_ms());
+                ds.field("secret_hash", &self.secret_hash());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct JoinSessionT {
+            pub request: u64,
+            pub match_id: u64,
+            pub account: alloc::string::String,
+            pub nonce: alloc::vec::Vec<u8>,
+            pub token_expires_ms: i64,
+            pub secret_hash: alloc::vec::Vec<u8>,
+        }
+        impl Default for JoinSessionT {
+            fn default() -> Self {
+                Self {
+                    request: 0,
+                    match_id: 0,
+                    account: alloc::string::ToString::to_string(""),
+                    nonce: Default::default(),
+                    token_expires_ms: 0,
+                    secret_hash: Default::default(),
+                }
+            }
+        }
+        impl JoinSessionT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<JoinSession<'b>> {
+                let request = self.request;
+                let match_id = self.match_id;
+                let account = Some({
+                    let x = &self.account;
+                    _fbb.create_string(x)
+                });
+                let nonce = Some({
+                    let x = &self.nonce;
+                    _fbb.create_vector(x)
+                });
+                let token_expires_ms = self.token_expires_ms;
+                let secret_hash = Some({
+                    let x = &self.secret_hash;
+                    _fbb.create_vector(x)
+                });
+                JoinSession::create(
+                    _fbb,
+                    &JoinSessionArgs { request, match_id, account, nonce, token_expires_ms, secret_hash },
+                )
+            }
+        }
+        pub enum ResumeSessionOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct ResumeSession<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for ResumeSession<'a> {
+            type Inner = ResumeSession<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> ResumeSession<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 6;
+            pub const VT_SECRET_HASH: ::flatbuffers::VOffsetT = 8;
+            pub const VT_NEXT_SECRET_HASH: ::flatbuffers::VOffsetT = 10;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                ResumeSession { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ResumeSessionArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<ResumeSession<'bldr>> {
+                let mut builder = ResumeSessionBuilder::new(_fbb);
+                builder.add_request(args.request);
+                if let Some(x) = args.next_secret_hash {
+                    builder.add_next_secret_hash(x);
+                }
+                if let Some(x) = args.secret_hash {
+                    builder.add_secret_hash(x);
+                }
+                builder.add_session(args.session);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> ResumeSessionT {
+                let request = self.request();
+                let session = self.session();
+                let secret_hash = {
+                    let x = self.secret_hash();
+                    x.into_iter().collect()
+                };
+                let next_secret_hash = {
+                    let x = self.next_secret_hash();
+                    x.into_iter().collect()
+                };
+                ResumeSessionT { request, session, secret_hash, next_secret_hash }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(ResumeSession::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(ResumeSession::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn secret_hash(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            ResumeSession::VT_SECRET_HASH,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn next_secret_hash(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            ResumeSession::VT_NEXT_SECRET_HASH,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for ResumeSession<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "secret_hash",
+                        Self::VT_SECRET_HASH,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "next_secret_hash",
+                        Self::VT_NEXT_SECRET_HASH,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ResumeSessionArgs<'a> {
+            pub request: u64,
+            pub session: u32,
+            pub secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub next_secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for ResumeSessionArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                ResumeSessionArgs {
+                    request: 0,
+                    session: 0,
+                    secret_hash: None,      // required field
+                    next_secret_hash: None, // required field
+                }
+            }
+        }
+
+        pub struct ResumeSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ResumeSessionBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(ResumeSession::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(ResumeSession::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_secret_hash(&mut self, secret_hash: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ResumeSession::VT_SECRET_HASH, secret_hash);
+            }
+            #[inline]
+            pub fn add_next_secret_hash(
+                &mut self,
+                next_secret_hash: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(
+                    ResumeSession::VT_NEXT_SECRET_HASH,
+                    next_secret_hash,
+                );
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResumeSessionBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ResumeSessionBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<ResumeSession<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, ResumeSession::VT_SECRET_HASH, "secret_hash");
+                self.fbb_.required(o, ResumeSession::VT_NEXT_SECRET_HASH, "next_secret_hash");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for ResumeSession<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("ResumeSession");
+                ds.field("request", &self.request());
+                ds.field("session", &self.session());
+                ds.field("secret_hash", &self.secret_hash());
+                ds.field("next_secret_hash", &self.next_secret_hash());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ResumeSessionT {
+            pub request: u64,
+            pub session: u32,
+            pub secret_hash: alloc::vec::Vec<u8>,
+            pub next_secret_hash: alloc::vec::Vec<u8>,
+        }
+        impl Default for ResumeSessionT {
+            fn default() -> Self {
+                Self { request: 0, session: 0, secret_hash: Default::default(), next_secret_hash: Default::default() }
+            }
+        }
+        impl ResumeSessionT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<ResumeSession<'b>> {
+                let request = self.request;
+                let session = self.session;
+                let secret_hash = Some({
+                    let x = &self.secret_hash;
+                    _fbb.create_vector(x)
+                });
+                let next_secret_hash = Some({
+                    let x = &self.next_secret_hash;
+                    _fbb.create_vector(x)
+                });
+                ResumeSession::create(_fbb, &ResumeSessionArgs { request, session, secret_hash, next_secret_hash })
+            }
+        }
+        pub enum DetachSessionOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// The player's connection is gone; the session waits to be resumed.
+        pub struct DetachSession<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for DetachSession<'a> {
+            type Inner = DetachSession<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> DetachSession<'a> {
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
+            pub const VT_EPOCH: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                DetachSession { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args DetachSessionArgs,
+            ) -> ::flatbuffers::WIPOffset<DetachSession<'bldr>> {
+                let mut builder = DetachSessionBuilder::new(_fbb);
+                builder.add_epoch(args.epoch);
+                builder.add_session(args.session);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> DetachSessionT {
+                let session = self.session();
+                let epoch = self.epoch();
+                DetachSessionT { session, epoch }
+            }
+
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(DetachSession::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn epoch(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(DetachSession::VT_EPOCH, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for DetachSession<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct DetachSessionArgs {
+            pub session: u32,
+            pub epoch: u32,
+        }
+        impl<'a> Default for DetachSessionArgs {
+            #[inline]
+            fn default() -> Self {
+                DetachSessionArgs { session: 0, epoch: 0 }
+            }
+        }
+
+        pub struct DetachSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> DetachSessionBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(DetachSession::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_epoch(&mut self, epoch: u32) {
+                self.fbb_.push_slot::<u32>(DetachSession::VT_EPOCH, epoch, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> DetachSessionBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                DetachSessionBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<DetachSession<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for DetachSession<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("DetachSession");
+                ds.field("session", &self.session());
+                ds.field("epoch", &self.epoch());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct DetachSessionT {
+            pub session: u32,
+            pub epoch: u32,
+        }
+        impl Default for DetachSessionT {
+            fn default() -> Self {
+                Self { session: 0, epoch: 0 }
+            }
+        }
+        impl DetachSessionT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<DetachSession<'b>> {
+                let session = self.session;
+                let epoch = self.epoch;
+                DetachSession::create(_fbb, &DetachSessionArgs { session, epoch })
+            }
+        }
+        pub enum LeaveSessionOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct LeaveSession<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for LeaveSession<'a> {
+            type Inner = LeaveSession<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> LeaveSession<'a> {
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
+            pub const VT_EPOCH: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                LeaveSession { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args LeaveSessionArgs,
+            ) -> ::flatbuffers::WIPOffset<LeaveSession<'bldr>> {
+                let mut builder = LeaveSessionBuilder::new(_fbb);
+                builder.add_epoch(args.epoch);
+                builder.add_session(args.session);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> LeaveSessionT {
+                let session = self.session();
+                let epoch = self.epoch();
+                LeaveSessionT { session, epoch }
+            }
+
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(LeaveSession::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn epoch(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(LeaveSession::VT_EPOCH, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for LeaveSession<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct LeaveSessionArgs {
+            pub session: u32,
+            pub epoch: u32,
+        }
+        impl<'a> Default for LeaveSessionArgs {
+            #[inline]
+            fn default() -> Self {
+                LeaveSessionArgs { session: 0, epoch: 0 }
+            }
+        }
+
+        pub struct LeaveSessionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> LeaveSessionBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(LeaveSession::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_epoch(&mut self, epoch: u32) {
+                self.fbb_.push_slot::<u32>(LeaveSession::VT_EPOCH, epoch, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> LeaveSessionBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                LeaveSessionBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<LeaveSession<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for LeaveSession<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("LeaveSession");
+                ds.field("session", &self.session());
+                ds.field("epoch", &self.epoch());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct LeaveSessionT {
+            pub session: u32,
+            pub epoch: u32,
+        }
+        impl Default for LeaveSessionT {
+            fn default() -> Self {
+                Self { session: 0, epoch: 0 }
+            }
+        }
+        impl LeaveSessionT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<LeaveSession<'b>> {
+                let session = self.session;
+                let epoch = self.epoch;
+                LeaveSession::create(_fbb, &LeaveSessionArgs { session, epoch })
+            }
+        }
+        pub enum CommandBatchOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct CommandBatch<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for CommandBatch<'a> {
+            type Inner = CommandBatch<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> CommandBatch<'a> {
+            pub const VT_HEADS: ::flatbuffers::VOffsetT = 4;
+            pub const VT_PAYLOAD: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                CommandBatch { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args CommandBatchArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<CommandBatch<'bldr>> {
+                let mut builder = CommandBatchBuilder::new(_fbb);
+                if let Some(x) = args.payload {
+                    builder.add_payload(x);
+                }
+                if let Some(x) = args.heads {
+                    builder.add_heads(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> CommandBatchT {
+                let heads = {
+                    let x = self.heads();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                let payload = {
+                    let x = self.payload();
+                    x.into_iter().collect()
+                };
+                CommandBatchT { heads, payload }
+            }
+
+            #[inline]
+            pub fn heads(&self) -> ::flatbuffers::Vector<'a, CommandHead> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, CommandHead>>>(
+                            CommandBatch::VT_HEADS,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn payload(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            CommandBatch::VT_PAYLOAD,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for CommandBatch<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, CommandHead>>>(
+                        "heads",
+                        Self::VT_HEADS,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "payload",
+                        Self::VT_PAYLOAD,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct CommandBatchArgs<'a> {
+            pub heads: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, CommandHead>>>,
+            pub payload: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for CommandBatchArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                CommandBatchArgs {
+                    heads: None,   // required field
+                    payload: None, // required field
+                }
+            }
+        }
+
+        pub struct CommandBatchBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandBatchBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_heads(&mut self, heads: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, CommandHead>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(CommandBatch::VT_HEADS, heads);
+            }
+            #[inline]
+            pub fn add_payload(&mut self, payload: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(CommandBatch::VT_PAYLOAD, payload);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandBatchBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                CommandBatchBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<CommandBatch<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, CommandBatch::VT_HEADS, "heads");
+                self.fbb_.required(o, CommandBatch::VT_PAYLOAD, "payload");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for CommandBatch<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("CommandBatch");
+                ds.field("heads", &self.heads());
+                ds.field("payload", &self.payload());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct CommandBatchT {
+            pub heads: alloc::vec::Vec<CommandHeadT>,
+            pub payload: alloc::vec::Vec<u8>,
+        }
+        impl Default for CommandBatchT {
+            fn default() -> Self {
+                Self { heads: Default::default(), payload: Default::default() }
+            }
+        }
+        impl CommandBatchT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<CommandBatch<'b>> {
+                let heads = Some({
+                    let x = &self.heads;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
+                    _fbb.create_vector(&w)
+                });
+                let payload = Some({
+                    let x = &self.payload;
+                    _fbb.create_vector(x)
+                });
+                CommandBatch::create(_fbb, &CommandBatchArgs { heads, payload })
+            }
+        }
+        pub enum HashReportOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// What a member computed, said through the log so that all can compare.
+        pub struct HashReport<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for HashReport<'a> {
+            type Inner = HashReport<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> HashReport<'a> {
+            pub const VT_MEMBER: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 8;
+            pub const VT_HASH: ::flatbuffers::VOffsetT = 10;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                HashReport { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args HashReportArgs,
+            ) -> ::flatbuffers::WIPOffset<HashReport<'bldr>> {
+                let mut builder = HashReportBuilder::new(_fbb);
+                builder.add_hash(args.hash);
+                builder.add_tick(args.tick);
+                builder.add_match_id(args.match_id);
+                builder.add_member(args.member);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> HashReportT {
+                let member = self.member();
+                let match_id = self.match_id();
+                let tick = self.tick();
+                let hash = self.hash();
+                HashReportT { member, match_id, tick, hash }
+            }
+
+            #[inline]
+            pub fn member(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(HashReport::VT_MEMBER, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(HashReport::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(HashReport::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(HashReport::VT_HASH, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for HashReport<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("member", Self::VT_MEMBER, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u64>("hash", Self::VT_HASH, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct HashReportArgs {
+            pub member: u32,
+            pub match_id: u64,
+            pub tick: u64,
+            pub hash: u64,
+        }
+        impl<'a> Default for HashReportArgs {
+            #[inline]
+            fn default() -> Self {
+                HashReportArgs { member: 0, match_id: 0, tick: 0, hash: 0 }
+            }
+        }
+
+        pub struct HashReportBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> HashReportBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_member(&mut self, member: u32) {
+                self.fbb_.push_slot::<u32>(HashReport::VT_MEMBER, member, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(HashReport::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(HashReport::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_hash(&mut self, hash: u64) {
+                self.fbb_.push_slot::<u64>(HashReport::VT_HASH, hash, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> HashReportBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                HashReportBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<HashReport<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for HashReport<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("HashReport");
+                ds.field("member", &self.member());
+                ds.field("match_id", &self.match_id());
+                ds.field("tick", &self.tick());
+                ds.field("hash", &self.hash());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct HashReportT {
+            pub member: u32,
+            pub match_id: u64,
+            pub tick: u64,
+            pub hash: u64,
+        }
+        impl Default for HashReportT {
+            fn default() -> Self {
+                Self { member: 0, match_id: 0, tick: 0, hash: 0 }
+            }
+        }
+        impl HashReportT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<HashReport<'b>> {
+                let member = self.member;
+                let match_id = self.match_id;
+                let tick = self.tick;
+                let hash = self.hash;
+                HashReport::create(_fbb, &HashReportArgs { member, match_id, tick, hash })
+            }
+        }
+        pub enum IngressOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct Ingress<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Ingress<'a> {
+            type Inner = Ingress<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Ingress<'a> {
+            pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Ingress { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args IngressArgs,
+            ) -> ::flatbuffers::WIPOffset<Ingress<'bldr>> {
+                let mut builder = IngressBuilder::new(_fbb);
+                if let Some(x) = args.message {
+                    builder.add_message(x);
+                }
+                builder.add_message_type(args.message_type);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> IngressT {
+                let message = match self.message_type() {
+                    IngressMessage::NONE => IngressMessageT::NONE,
+                    IngressMessage::EdgeHello => IngressMessageT::EdgeHello(alloc::boxed::Box::new(
+                        self.message_as_edge_hello()
+                            .expect("Invalid union table, expected `IngressMessage::EdgeHello`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::OpenMatch => IngressMessageT::OpenMatch(alloc::boxed::Box::new(
+                        self.message_as_open_match()
+                            .expect("Invalid union table, expected `IngressMessage::OpenMatch`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::CloseMatch => IngressMessageT::CloseMatch(alloc::boxed::Box::new(
+                        self.message_as_close_match()
+                            .expect("Invalid union table, expected `IngressMessage::CloseMatch`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::WatchMatch => IngressMessageT::WatchMatch(alloc::boxed::Box::new(
+                        self.message_as_watch_match()
+                            .expect("Invalid union table, expected `IngressMessage::WatchMatch`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::UnwatchMatch => IngressMessageT::UnwatchMatch(alloc::boxed::Box::new(
+                        self.message_as_unwatch_match()
+                            .expect("Invalid union table, expected `IngressMessage::UnwatchMatch`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::JoinSession => IngressMessageT::JoinSession(alloc::boxed::Box::new(
+                        self.message_as_join_session()
+                            .expect("Invalid union table, expected `IngressMessage::JoinSession`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::ResumeSession => IngressMessageT::ResumeSession(alloc::boxed::Box::new(
+                        self.message_as_resume_session()
+                            .expect("Invalid union table, expected `IngressMessage::ResumeSession`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::DetachSession => IngressMessageT::DetachSession(alloc::boxed::Box::new(
+                        self.message_as_detach_session()
+                            .expect("Invalid union table, expected `IngressMessage::DetachSession`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::LeaveSession => IngressMessageT::LeaveSession(alloc::boxed::Box::new(
+                        self.message_as_leave_session()
+                            .expect("Invalid union table, expected `IngressMessage::LeaveSession`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::CommandBatch => IngressMessageT::CommandBatch(alloc::boxed::Box::new(
+                        self.message_as_command_batch()
+                            .expect("Invalid union table, expected `IngressMessage::CommandBatch`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::HashReport => IngressMessageT::HashReport(alloc::boxed::Box::new(
+                        self.message_as_hash_report()
+                            .expect("Invalid union table, expected `IngressMessage::HashReport`.")
+                            .unpack(),
+                    )),
+                    _ => IngressMessageT::NONE,
+                };
+                IngressT { message }
+            }
+
+            #[inline]
+            pub fn message_type(&self) -> IngressMessage {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<IngressMessage>(Ingress::VT_MESSAGE_TYPE, Some(IngressMessage::NONE)).unwrap()
+                }
+            }
+            #[inline]
+            pub fn message(&self) -> ::flatbuffers::Table<'a> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(Ingress::VT_MESSAGE, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_edge_hello(&self) -> Option<EdgeHello<'a>> {
+                if self.message_type() == IngressMessage::EdgeHello {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { EdgeHello::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_open_match(&self) -> Option<OpenMatch<'a>> {
+                if self.message_type() == IngressMessage::OpenMatch {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { OpenMatch::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_close_match(&self) -> Option<CloseMatch<'a>> {
+                if self.message_type() == IngressMessage::CloseMatch {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { CloseMatch::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_watch_match(&self) -> Option<WatchMatch<'a>> {
+                if self.message_type() == IngressMessage::WatchMatch {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { WatchMatch::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_unwatch_match(&self) -> Option<UnwatchMatch<'a>> {
+                if self.message_type() == IngressMessage::UnwatchMatch {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { UnwatchMatch::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_join_session(&self) -> Option<JoinSession<'a>> {
+                if self.message_type() == IngressMessage::JoinSession {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { JoinSession::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_resume_session(&self) -> Option<ResumeSession<'a>> {
+                if self.message_type() == IngressMessage::ResumeSession {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { ResumeSession::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_detach_session(&self) -> Option<DetachSession<'a>> {
+                if self.message_type() == IngressMessage::DetachSession {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { DetachSession::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_leave_session(&self) -> Option<LeaveSession<'a>> {
+                if self.message_type() == IngressMessage::LeaveSession {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { LeaveSession::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_command_batch(&self) -> Option<CommandBatch<'a>> {
+                if self.message_type() == IngressMessage::CommandBatch {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { CommandBatch::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_hash_report(&self) -> Option<HashReport<'a>> {
+                if self.message_type() == IngressMessage::HashReport {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { HashReport::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Ingress<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_union::<IngressMessage, _>(
+                        "message_type",
+                        Self::VT_MESSAGE_TYPE,
+                        "message",
+                        Self::VT_MESSAGE,
+                        true,
+                        |key, v, pos| match key {
+                            IngressMessage::EdgeHello => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<EdgeHello>>(
+                                    "IngressMessage::EdgeHello",
+                                    pos,
+                                ),
+                            IngressMessage::OpenMatch => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<OpenMatch>>(
+                                    "IngressMessage::OpenMatch",
+                                    pos,
+                                ),
+                            IngressMessage::CloseMatch => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<CloseMatch>>(
+                                    "IngressMessage::CloseMatch",
+                                    pos,
+                                ),
+                            IngressMessage::WatchMatch => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<WatchMatch>>(
+                                    "IngressMessage::WatchMatch",
+                                    pos,
+                                ),
+                            IngressMessage::UnwatchMatch => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<UnwatchMatch>>(
+                                    "IngressMessage::UnwatchMatch",
+                                    pos,
+                                ),
+                            IngressMessage::JoinSession => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<JoinSession>>(
+                                    "IngressMessage::JoinSession",
+                                    pos,
+                                ),
+                            IngressMessage::ResumeSession => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<ResumeSession>>(
+                                    "IngressMessage::ResumeSession",
+                                    pos,
+                                ),
+                            IngressMessage::DetachSession => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<DetachSession>>(
+                                    "IngressMessage::DetachSession",
+                                    pos,
+                                ),
+                            IngressMessage::LeaveSession => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<LeaveSession>>(
+                                    "IngressMessage::LeaveSession",
+                                    pos,
+                                ),
+                            IngressMessage::CommandBatch => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<CommandBatch>>(
+                                    "IngressMessage::CommandBatch",
+                                    pos,
+                                ),
+                            IngressMessage::HashReport => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<HashReport>>(
+                                    "IngressMessage::HashReport",
+                                    pos,
+                                ),
+                            _ => Ok(()),
+                        },
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct IngressArgs {
+            pub message_type: IngressMessage,
+            pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
+        }
+        impl<'a> Default for IngressArgs {
+            #[inline]
+            fn default() -> Self {
+                IngressArgs {
+                    message_type: IngressMessage::NONE,
+                    message: None, // required field
+                }
+            }
+        }
+
+        pub struct IngressBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> IngressBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_message_type(&mut self, message_type: IngressMessage) {
+                self.fbb_.push_slot::<IngressMessage>(Ingress::VT_MESSAGE_TYPE, message_type, IngressMessage::NONE);
+            }
+            #[inline]
+            pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Ingress::VT_MESSAGE, message);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> IngressBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                IngressBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Ingress<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Ingress::VT_MESSAGE, "message");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Ingress<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Ingress");
+                ds.field("message_type", &self.message_type());
+                match self.message_type() {
+                    IngressMessage::EdgeHello => {
+                        if let Some(x) = self.message_as_edge_hello() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::OpenMatch => {
+                        if let Some(x) = self.message_as_open_match() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::CloseMatch => {
+                        if let Some(x) = self.message_as_close_match() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::WatchMatch => {
+                        if let Some(x) = self.message_as_watch_match() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::UnwatchMatch => {
+                        if let Some(x) = self.message_as_unwatch_match() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::JoinSession => {
+                        if let Some(x) = self.message_as_join_session() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::ResumeSession => {
+                        if let Some(x) = self.message_as_resume_session() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::DetachSession => {
+                        if let Some(x) = self.message_as_detach_session() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::LeaveSession => {
+                        if let Some(x) = self.message_as_leave_session() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::CommandBatch => {
+                        if let Some(x) = self.message_as_command_batch() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::HashReport => {
+                        if let Some(x) = self.message_as_hash_report() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    _ => {
+                        let x: Option<()> = None;
+                        ds.field("message", &x)
+                    }
+                };
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct IngressT {
+            pub message: IngressMessageT,
+        }
+        impl Default for IngressT {
+            fn default() -> Self {
+                Self { message: IngressMessageT::NONE }
+            }
+        }
+        impl IngressT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Ingress<'b>> {
+                let message_type = self.message.ingress_message_type();
+                let message = self.message.pack(_fbb);
+                Ingress::create(_fbb, &IngressArgs { message_type, message })
+            }
+        }
+        pub enum EdgeAcceptedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct EdgeAccepted<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for EdgeAccepted<'a> {
+            type Inner = EdgeAccepted<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> EdgeAccepted<'a> {
+            pub const VT_MANIFEST: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                EdgeAccepted { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args EdgeAcceptedArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<EdgeAccepted<'bldr>> {
+                let mut builder = EdgeAcceptedBuilder::new(_fbb);
+                if let Some(x) = args.manifest {
+                    builder.add_manifest(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> EdgeAcceptedT {
+                let manifest = {
+                    let x = self.manifest();
+                    x.into_iter().collect()
+                };
+                EdgeAcceptedT { manifest }
+            }
+
+            #[inline]
+            pub fn manifest(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            EdgeAccepted::VT_MANIFEST,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for EdgeAccepted<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "manifest",
+                        Self::VT_MANIFEST,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct EdgeAcceptedArgs<'a> {
+            pub manifest: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for EdgeAcceptedArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                EdgeAcceptedArgs {
       manifest: None, // required field
     }
-  }
-}
-
-pub struct EdgeAcceptedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EdgeAcceptedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_manifest(&mut self, manifest: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeAccepted::VT_MANIFEST, manifest);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeAcceptedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    EdgeAcceptedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeAccepted<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, EdgeAccepted::VT_MANIFEST,"manifest");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for EdgeAccepted<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("EdgeAccepted");
-      ds.field("manifest", &self.manifest());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct EdgeAcceptedT {
-  pub manifest: alloc::vec::Vec<u8>,
-}
-impl Default for EdgeAcceptedT {
-  fn default() -> Self {
-    Self {
-      manifest: Default::default(),
-    }
-  }
-}
-impl EdgeAcceptedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<EdgeAccepted<'b>> {
-    let manifest = Some({
-      let x = &self.manifest;
-      _fbb.create_vector(x)
-    });
-    EdgeAccepted::create(_fbb, &EdgeAcceptedArgs{
-      manifest,
-    })
-  }
-}
-pub enum EdgeRefusedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct EdgeRefused<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for EdgeRefused<'a> {
-  type Inner = EdgeRefused<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> EdgeRefused<'a> {
-  pub const VT_REASON: ::flatbuffers::VOffsetT = 4;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    EdgeRefused { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args EdgeRefusedArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<EdgeRefused<'bldr>> {
-    let mut builder = EdgeRefusedBuilder::new(_fbb);
-    if let Some(x) = args.reason { builder.add_reason(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> EdgeRefusedT {
-    let reason = self.reason().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    EdgeRefusedT {
-      reason,
-    }
-  }
-
-  #[inline]
-  pub fn reason(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(EdgeRefused::VT_REASON, None)}
-  }
-}
-
-impl ::flatbuffers::Verifiable for EdgeRefused<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("reason", Self::VT_REASON, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct EdgeRefusedArgs<'a> {
-    pub reason: Option<::flatbuffers::WIPOffset<&'a str>>,
-}
-impl<'a> Default for EdgeRefusedArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    EdgeRefusedArgs {
-      reason: None,
-    }
-  }
-}
-
-pub struct EdgeRefusedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EdgeRefusedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_reason(&mut self, reason: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeRefused::VT_REASON, reason);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeRefusedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    EdgeRefusedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeRefused<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for EdgeRefused<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("EdgeRefused");
-      ds.field("reason", &self.reason());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct EdgeRefusedT {
-  pub reason: Option<alloc::string::String>,
-}
-impl Default for EdgeRefusedT {
-  fn default() -> Self {
-    Self {
-      reason: None,
-    }
-  }
-}
-impl EdgeRefusedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<EdgeRefused<'b>> {
-    let reason = self.reason.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    EdgeRefused::create(_fbb, &EdgeRefusedArgs{
-      reason,
-    })
-  }
-}
-pub enum MatchOpenedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct MatchOpened<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for MatchOpened<'a> {
-  type Inner = MatchOpened<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> MatchOpened<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
-  pub const VT_CODE: ::flatbuffers::VOffsetT = 8;
-  pub const VT_REASON: ::flatbuffers::VOffsetT = 10;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    MatchOpened { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args MatchOpenedArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<MatchOpened<'bldr>> {
-    let mut builder = MatchOpenedBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.add_request(args.request);
-    if let Some(x) = args.reason { builder.add_reason(x); }
-    builder.add_code(args.code);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> MatchOpenedT {
-    let request = self.request();
-    let match_id = self.match_id();
-    let code = self.code();
-    let reason = self.reason().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    MatchOpenedT {
-      request,
-      match_id,
-      code,
-      reason,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchOpened::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchOpened::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn code(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(MatchOpened::VT_CODE, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn reason(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(MatchOpened::VT_REASON, None)}
-  }
-}
-
-impl ::flatbuffers::Verifiable for MatchOpened<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u16>("code", Self::VT_CODE, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("reason", Self::VT_REASON, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct MatchOpenedArgs<'a> {
-    pub request: u64,
-    pub match_id: u64,
-    pub code: u16,
-    pub reason: Option<::flatbuffers::WIPOffset<&'a str>>,
-}
-impl<'a> Default for MatchOpenedArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    MatchOpenedArgs {
-      request: 0,
-      match_id: 0,
-      code: 0,
-      reason: None,
-    }
-  }
-}
-
-pub struct MatchOpenedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchOpenedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(MatchOpened::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(MatchOpened::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_code(&mut self, code: u16) {
-    self.fbb_.push_slot::<u16>(MatchOpened::VT_CODE, code, 0);
-  }
-  #[inline]
-  pub fn add_reason(&mut self, reason: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchOpened::VT_REASON, reason);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchOpenedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    MatchOpenedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchOpened<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for MatchOpened<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("MatchOpened");
-      ds.field("request", &self.request());
-      ds.field("match_id", &self.match_id());
-      ds.field("code", &self.code());
-      ds.field("reason", &self.reason());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct MatchOpenedT {
-  pub request: u64,
-  pub match_id: u64,
-  pub code: u16,
-  pub reason: Option<alloc::string::String>,
-}
-impl Default for MatchOpenedT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      match_id: 0,
-      code: 0,
-      reason: None,
-    }
-  }
-}
-impl MatchOpenedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<MatchOpened<'b>> {
-    let request = self.request;
-    let match_id = self.match_id;
-    let code = self.code;
-    let reason = self.reason.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    MatchOpened::create(_fbb, &MatchOpenedArgs{
-      request,
-      match_id,
-      code,
-      reason,
-    })
-  }
-}
-pub enum MatchClosedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct MatchClosed<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for MatchClosed<'a> {
-  type Inner = MatchClosed<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> MatchClosed<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
-  pub const VT_CODE: ::flatbuffers::VOffsetT = 8;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    MatchClosed { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args MatchClosedArgs
-  ) -> ::flatbuffers::WIPOffset<MatchClosed<'bldr>> {
-    let mut builder = MatchClosedBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.add_request(args.request);
-    builder.add_code(args.code);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> MatchClosedT {
-    let request = self.request();
-    let match_id = self.match_id();
-    let code = self.code();
-    MatchClosedT {
-      request,
-      match_id,
-      code,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchClosed::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchClosed::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn code(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(MatchClosed::VT_CODE, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for MatchClosed<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u16>("code", Self::VT_CODE, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct MatchClosedArgs {
-    pub request: u64,
-    pub match_id: u64,
-    pub code: u16,
-}
-impl<'a> Default for MatchClosedArgs {
-  #[inline]
-  fn default() -> Self {
-    MatchClosedArgs {
-      request: 0,
-      match_id: 0,
-      code: 0,
-    }
-  }
-}
-
-pub struct MatchClosedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchClosedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(MatchClosed::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(MatchClosed::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_code(&mut self, code: u16) {
-    self.fbb_.push_slot::<u16>(MatchClosed::VT_CODE, code, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchClosedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    MatchClosedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchClosed<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for MatchClosed<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("MatchClosed");
-      ds.field("request", &self.request());
-      ds.field("match_id", &self.match_id());
-      ds.field("code", &self.code());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct MatchClosedT {
-  pub request: u64,
-  pub match_id: u64,
-  pub code: u16,
-}
-impl Default for MatchClosedT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      match_id: 0,
-      code: 0,
-    }
-  }
-}
-impl MatchClosedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<MatchClosed<'b>> {
-    let request = self.request;
-    let match_id = self.match_id;
-    let code = self.code;
-    MatchClosed::create(_fbb, &MatchClosedArgs{
-      request,
-      match_id,
-      code,
-    })
-  }
-}
-pub enum SessionJoinedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct SessionJoined<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for SessionJoined<'a> {
-  type Inner = SessionJoined<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> SessionJoined<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 8;
-  pub const VT_EPOCH: ::flatbuffers::VOffsetT = 10;
-  pub const VT_PLAYER: ::flatbuffers::VOffsetT = 12;
-  pub const VT_LAST_SEQ: ::flatbuffers::VOffsetT = 14;
-  pub const VT_RESUMED: ::flatbuffers::VOffsetT = 16;
-  pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 18;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    SessionJoined { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args SessionJoinedArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<SessionJoined<'bldr>> {
-    let mut builder = SessionJoinedBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.add_request(args.request);
-    if let Some(x) = args.outcomes { builder.add_outcomes(x); }
-    builder.add_last_seq(args.last_seq);
-    builder.add_player(args.player);
-    builder.add_epoch(args.epoch);
-    builder.add_session(args.session);
-    builder.add_resumed(args.resumed);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> SessionJoinedT {
-    let request = self.request();
-    let match_id = self.match_id();
-    let session = self.session();
-    let epoch = self.epoch();
-    let player = self.player();
-    let last_seq = self.last_seq();
-    let resumed = self.resumed();
-    let outcomes = self.outcomes().map(|x| {
-      x.iter().map(|t| t.unpack()).collect()
-    });
-    SessionJoinedT {
-      request,
-      match_id,
-      session,
-      epoch,
-      player,
-      last_seq,
-      resumed,
-      outcomes,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(SessionJoined::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(SessionJoined::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(SessionJoined::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn epoch(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(SessionJoined::VT_EPOCH, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn player(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(SessionJoined::VT_PLAYER, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn last_seq(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(SessionJoined::VT_LAST_SEQ, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn resumed(&self) -> bool {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<bool>(SessionJoined::VT_RESUMED, Some(false)).unwrap()}
-  }
-  #[inline]
-  pub fn outcomes(&self) -> Option<::flatbuffers::Vector<'a, SessionOutcome>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, SessionOutcome>>>(SessionJoined::VT_OUTCOMES, None)}
-  }
-}
-
-impl ::flatbuffers::Verifiable for SessionJoined<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
-     .visit_field::<u32>("player", Self::VT_PLAYER, false)?
-     .visit_field::<u32>("last_seq", Self::VT_LAST_SEQ, false)?
-     .visit_field::<bool>("resumed", Self::VT_RESUMED, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, SessionOutcome>>>("outcomes", Self::VT_OUTCOMES, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct SessionJoinedArgs<'a> {
-    pub request: u64,
-    pub match_id: u64,
-    pub session: u32,
-    pub epoch: u32,
-    pub player: u32,
-    pub last_seq: u32,
-    pub resumed: bool,
-    pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, SessionOutcome>>>,
-}
-impl<'a> Default for SessionJoinedArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    SessionJoinedArgs {
-      request: 0,
-      match_id: 0,
-      session: 0,
-      epoch: 0,
-      player: 0,
-      last_seq: 0,
-      resumed: false,
-      outcomes: None,
-    }
-  }
-}
-
-pub struct SessionJoinedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionJoinedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(SessionJoined::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(SessionJoined::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(SessionJoined::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_epoch(&mut self, epoch: u32) {
-    self.fbb_.push_slot::<u32>(SessionJoined::VT_EPOCH, epoch, 0);
-  }
-  #[inline]
-  pub fn add_player(&mut self, player: u32) {
-    self.fbb_.push_slot::<u32>(SessionJoined::VT_PLAYER, player, 0);
-  }
-  #[inline]
-  pub fn add_last_seq(&mut self, last_seq: u32) {
-    self.fbb_.push_slot::<u32>(SessionJoined::VT_LAST_SEQ, last_seq, 0);
-  }
-  #[inline]
-  pub fn add_resumed(&mut self, resumed: bool) {
-    self.fbb_.push_slot::<bool>(SessionJoined::VT_RESUMED, resumed, false);
-  }
-  #[inline]
-  pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , SessionOutcome>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(SessionJoined::VT_OUTCOMES, outcomes);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionJoinedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    SessionJoinedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionJoined<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for SessionJoined<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("SessionJoined");
-      ds.field("request", &self.request());
-      ds.field("match_id", &self.match_id());
-      ds.field("session", &self.session());
-      ds.field("epoch", &self.epoch());
-      ds.field("player", &self.player());
-      ds.field("last_seq", &self.last_seq());
-      ds.field("resumed", &self.resumed());
-      ds.field("outcomes", &self.outcomes());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionJoinedT {
-  pub request: u64,
-  pub match_id: u64,
-  pub session: u32,
-  pub epoch: u32,
-  pub player: u32,
-  pub last_seq: u32,
-  pub resumed: bool,
-  pub outcomes: Option<alloc::vec::Vec<SessionOutcomeT>>,
-}
-impl Default for SessionJoinedT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      match_id: 0,
-      session: 0,
-      epoch: 0,
-      player: 0,
-      last_seq: 0,
-      resumed: false,
-      outcomes: None,
-    }
-  }
-}
-impl SessionJoinedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<SessionJoined<'b>> {
-    let request = self.request;
-    let match_id = self.match_id;
-    let session = self.session;
-    let epoch = self.epoch;
-    let player = self.player;
-    let last_seq = self.last_seq;
-    let resumed = self.resumed;
-    let outcomes = self.outcomes.as_ref().map(|x|{
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();_fbb.create_vector(&w)
-    });
-    SessionJoined::create(_fbb, &SessionJoinedArgs{
-      request,
-      match_id,
-      session,
-      epoch,
-      player,
-      last_seq,
-      resumed,
-      outcomes,
-    })
-  }
-}
-pub enum SessionRefusedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct SessionRefused<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for SessionRefused<'a> {
-  type Inner = SessionRefused<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> SessionRefused<'a> {
-  pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
-  pub const VT_CODE: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    SessionRefused { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args SessionRefusedArgs
-  ) -> ::flatbuffers::WIPOffset<SessionRefused<'bldr>> {
-    let mut builder = SessionRefusedBuilder::new(_fbb);
-    builder.add_request(args.request);
-    builder.add_code(args.code);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> SessionRefusedT {
-    let request = self.request();
-    let code = self.code();
-    SessionRefusedT {
-      request,
-      code,
-    }
-  }
-
-  #[inline]
-  pub fn request(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(SessionRefused::VT_REQUEST, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn code(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(SessionRefused::VT_CODE, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for SessionRefused<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("request", Self::VT_REQUEST, false)?
-     .visit_field::<u16>("code", Self::VT_CODE, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct SessionRefusedArgs {
-    pub request: u64,
-    pub code: u16,
-}
-impl<'a> Default for SessionRefusedArgs {
-  #[inline]
-  fn default() -> Self {
-    SessionRefusedArgs {
-      request: 0,
-      code: 0,
-    }
-  }
-}
-
-pub struct SessionRefusedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionRefusedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_request(&mut self, request: u64) {
-    self.fbb_.push_slot::<u64>(SessionRefused::VT_REQUEST, request, 0);
-  }
-  #[inline]
-  pub fn add_code(&mut self, code: u16) {
-    self.fbb_.push_slot::<u16>(SessionRefused::VT_CODE, code, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionRefusedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    SessionRefusedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionRefused<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for SessionRefused<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("SessionRefused");
-      ds.field("request", &self.request());
-      ds.field("code", &self.code());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionRefusedT {
-  pub request: u64,
-  pub code: u16,
-}
-impl Default for SessionRefusedT {
-  fn default() -> Self {
-    Self {
-      request: 0,
-      code: 0,
-    }
-  }
-}
-impl SessionRefusedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<SessionRefused<'b>> {
-    let request = self.request;
-    let code = self.code;
-    SessionRefused::create(_fbb, &SessionRefusedArgs{
-      request,
-      code,
-    })
-  }
-}
-pub enum SessionEndedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// The session speaks through another connection now, left, or expired.
-pub struct SessionEnded<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for SessionEnded<'a> {
-  type Inner = SessionEnded<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> SessionEnded<'a> {
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
-  pub const VT_EPOCH: ::flatbuffers::VOffsetT = 6;
-  pub const VT_CODE: ::flatbuffers::VOffsetT = 8;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    SessionEnded { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args SessionEndedArgs
-  ) -> ::flatbuffers::WIPOffset<SessionEnded<'bldr>> {
-    let mut builder = SessionEndedBuilder::new(_fbb);
-    builder.add_epoch(args.epoch);
-    builder.add_session(args.session);
-    builder.add_code(args.code);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> SessionEndedT {
-    let session = self.session();
-    let epoch = self.epoch();
-    let code = self.code();
-    SessionEndedT {
-      session,
-      epoch,
-      code,
-    }
-  }
-
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(SessionEnded::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn epoch(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(SessionEnded::VT_EPOCH, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn code(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(SessionEnded::VT_CODE, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for SessionEnded<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
-     .visit_field::<u16>("code", Self::VT_CODE, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct SessionEndedArgs {
-    pub session: u32,
-    pub epoch: u32,
-    pub code: u16,
-}
-impl<'a> Default for SessionEndedArgs {
-  #[inline]
-  fn default() -> Self {
-    SessionEndedArgs {
-      session: 0,
-      epoch: 0,
-      code: 0,
-    }
-  }
-}
-
-pub struct SessionEndedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionEndedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(SessionEnded::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_epoch(&mut self, epoch: u32) {
-    self.fbb_.push_slot::<u32>(SessionEnded::VT_EPOCH, epoch, 0);
-  }
-  #[inline]
-  pub fn add_code(&mut self, code: u16) {
-    self.fbb_.push_slot::<u16>(SessionEnded::VT_CODE, code, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionEndedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    SessionEndedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionEnded<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for SessionEnded<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("SessionEnded");
-      ds.field("session", &self.session());
-      ds.field("epoch", &self.epoch());
-      ds.field("code", &self.code());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionEndedT {
-  pub session: u32,
-  pub epoch: u32,
-  pub code: u16,
-}
-impl Default for SessionEndedT {
-  fn default() -> Self {
-    Self {
-      session: 0,
-      epoch: 0,
-      code: 0,
-    }
-  }
-}
-impl SessionEndedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<SessionEnded<'b>> {
-    let session = self.session;
-    let epoch = self.epoch;
-    let code = self.code;
-    SessionEnded::create(_fbb, &SessionEndedArgs{
-      session,
-      epoch,
-      code,
-    })
-  }
-}
-pub enum MatchBaselineOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct MatchBaseline<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for MatchBaseline<'a> {
-  type Inner = MatchBaseline<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> MatchBaseline<'a> {
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
-  pub const VT_POSITION: ::flatbuffers::VOffsetT = 8;
-  pub const VT_HASH_EVERYONE: ::flatbuffers::VOffsetT = 10;
-  pub const VT_HASH_OWNER: ::flatbuffers::VOffsetT = 12;
-  pub const VT_EVERYONE: ::flatbuffers::VOffsetT = 14;
-  pub const VT_OWNER: ::flatbuffers::VOffsetT = 16;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    MatchBaseline { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args MatchBaselineArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<MatchBaseline<'bldr>> {
-    let mut builder = MatchBaselineBuilder::new(_fbb);
-    builder.add_hash_owner(args.hash_owner);
-    builder.add_hash_everyone(args.hash_everyone);
-    builder.add_position(args.position);
-    builder.add_tick(args.tick);
-    builder.add_match_id(args.match_id);
-    if let Some(x) = args.owner { builder.add_owner(x); }
-    if let Some(x) = args.everyone { builder.add_everyone(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> MatchBaselineT {
-    let match_id = self.match_id();
-    let tick = self.tick();
-    let position = self.position();
-    let hash_everyone = self.hash_everyone();
-    let hash_owner = self.hash_owner();
-    let everyone = {
-      let x = self.everyone();
-      x.into_iter().collect()
-    };
-    let owner = {
-      let x = self.owner();
-      x.into_iter().collect()
-    };
-    MatchBaselineT {
-      match_id,
-      tick,
-      position,
-      hash_everyone,
-      hash_owner,
-      everyone,
-      owner,
-    }
-  }
-
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchBaseline::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchBaseline::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn position(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchBaseline::VT_POSITION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash_everyone(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchBaseline::VT_HASH_EVERYONE, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash_owner(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchBaseline::VT_HASH_OWNER, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn everyone(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(MatchBaseline::VT_EVERYONE, None).unwrap()}
-  }
-  #[inline]
-  pub fn owner(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(MatchBaseline::VT_OWNER, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for MatchBaseline<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<u64>("position", Self::VT_POSITION, false)?
-     .visit_field::<u64>("hash_everyone", Self::VT_HASH_EVERYONE, false)?
-     .visit_field::<u64>("hash_owner", Self::VT_HASH_OWNER, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("everyone", Self::VT_EVERYONE, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("owner", Self::VT_OWNER, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct MatchBaselineArgs<'a> {
-    pub match_id: u64,
-    pub tick: u64,
-    pub position: u64,
-    pub hash_everyone: u64,
-    pub hash_owner: u64,
-    pub everyone: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub owner: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for MatchBaselineArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    MatchBaselineArgs {
-      match_id: 0,
-      tick: 0,
-      position: 0,
-      hash_everyone: 0,
-      hash_owner: 0,
-      everyone: None, // required field
-      owner: None, // required field
-    }
-  }
-}
-
-pub struct MatchBaselineBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchBaselineBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(MatchBaseline::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(MatchBaseline::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_position(&mut self, position: u64) {
-    self.fbb_.push_slot::<u64>(MatchBaseline::VT_POSITION, position, 0);
-  }
-  #[inline]
-  pub fn add_hash_everyone(&mut self, hash_everyone: u64) {
-    self.fbb_.push_slot::<u64>(MatchBaseline::VT_HASH_EVERYONE, hash_everyone, 0);
-  }
-  #[inline]
-  pub fn add_hash_owner(&mut self, hash_owner: u64) {
-    self.fbb_.push_slot::<u64>(MatchBaseline::VT_HASH_OWNER, hash_owner, 0);
-  }
-  #[inline]
-  pub fn add_everyone(&mut self, everyone: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchBaseline::VT_EVERYONE, everyone);
-  }
-  #[inline]
-  pub fn add_owner(&mut self, owner: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchBaseline::VT_OWNER, owner);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchBaselineBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    MatchBaselineBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchBaseline<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, MatchBaseline::VT_EVERYONE,"everyone");
-    self.fbb_.required(o, MatchBaseline::VT_OWNER,"owner");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for MatchBaseline<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("MatchBaseline");
-      ds.field("match_id", &self.match_id());
-      ds.field("tick", &self.tick());
-      ds.field("position", &self.position());
-      ds.field("hash_everyone", &self.hash_everyone());
-      ds.field("hash_owner", &self.hash_owner());
-      ds.field("everyone", &self.everyone());
-      ds.field("owner", &self.owner());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct MatchBaselineT {
-  pub match_id: u64,
-  pub tick: u64,
-  pub position: u64,
-  pub hash_everyone: u64,
-  pub hash_owner: u64,
-  pub everyone: alloc::vec::Vec<u8>,
-  pub owner: alloc::vec::Vec<u8>,
-}
-impl Default for MatchBaselineT {
-  fn default() -> Self {
-    Self {
-      match_id: 0,
-      tick: 0,
-      position: 0,
-      hash_everyone: 0,
-      hash_owner: 0,
-      everyone: Default::default(),
-      owner: Default::default(),
-    }
-  }
-}
-impl MatchBaselineT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<MatchBaseline<'b>> {
-    let match_id = self.match_id;
-    let tick = self.tick;
-    let position = self.position;
-    let hash_everyone = self.hash_everyone;
-    let hash_owner = self.hash_owner;
-    let everyone = Some({
-      let x = &self.everyone;
-      _fbb.create_vector(x)
-    });
-    let owner = Some({
-      let x = &self.owner;
-      _fbb.create_vector(x)
-    });
-    MatchBaseline::create(_fbb, &MatchBaselineArgs{
-      match_id,
-      tick,
-      position,
-      hash_everyone,
-      hash_owner,
-      everyone,
-      owner,
-    })
-  }
-}
-pub enum MatchDeltaOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct MatchDelta<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for MatchDelta<'a> {
-  type Inner = MatchDelta<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> MatchDelta<'a> {
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
-  pub const VT_POSITION: ::flatbuffers::VOffsetT = 8;
-  pub const VT_HASH_EVERYONE: ::flatbuffers::VOffsetT = 10;
-  pub const VT_HASH_OWNER: ::flatbuffers::VOffsetT = 12;
-  pub const VT_EVERYONE: ::flatbuffers::VOffsetT = 14;
-  pub const VT_OWNER: ::flatbuffers::VOffsetT = 16;
-  pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 18;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    MatchDelta { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args MatchDeltaArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<MatchDelta<'bldr>> {
-    let mut builder = MatchDeltaBuilder::new(_fbb);
-    builder.add_hash_owner(args.hash_owner);
-    builder.add_hash_everyone(args.hash_everyone);
-    builder.add_position(args.position);
-    builder.add_tick(args.tick);
-    builder.add_match_id(args.match_id);
-    if let Some(x) = args.outcomes { builder.add_outcomes(x); }
-    if let Some(x) = args.owner { builder.add_owner(x); }
-    if let Some(x) = args.everyone { builder.add_everyone(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> MatchDeltaT {
-    let match_id = self.match_id();
-    let tick = self.tick();
-    let position = self.position();
-    let hash_everyone = self.hash_everyone();
-    let hash_owner = self.hash_owner();
-    let everyone = {
-      let x = self.everyone();
-      x.into_iter().collect()
-    };
-    let owner = {
-      let x = self.owner();
-      x.into_iter().collect()
-    };
-    let outcomes = self.outcomes().map(|x| {
-      x.iter().map(|t| t.unpack()).collect()
-    });
-    MatchDeltaT {
-      match_id,
-      tick,
-      position,
-      hash_everyone,
-      hash_owner,
-      everyone,
-      owner,
-      outcomes,
-    }
-  }
-
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchDelta::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchDelta::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn position(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchDelta::VT_POSITION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash_everyone(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchDelta::VT_HASH_EVERYONE, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash_owner(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(MatchDelta::VT_HASH_OWNER, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn everyone(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(MatchDelta::VT_EVERYONE, None).unwrap()}
-  }
-  #[inline]
-  pub fn owner(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(MatchDelta::VT_OWNER, None).unwrap()}
-  }
-  #[inline]
-  pub fn outcomes(&self) -> Option<::flatbuffers::Vector<'a, SessionOutcome>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, SessionOutcome>>>(MatchDelta::VT_OUTCOMES, None)}
-  }
-}
-
-impl ::flatbuffers::Verifiable for MatchDelta<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<u64>("position", Self::VT_POSITION, false)?
-     .visit_field::<u64>("hash_everyone", Self::VT_HASH_EVERYONE, false)?
-     .visit_field::<u64>("hash_owner", Self::VT_HASH_OWNER, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("everyone", Self::VT_EVERYONE, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("owner", Self::VT_OWNER, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, SessionOutcome>>>("outcomes", Self::VT_OUTCOMES, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct MatchDeltaArgs<'a> {
-    pub match_id: u64,
-    pub tick: u64,
-    pub position: u64,
-    pub hash_everyone: u64,
-    pub hash_owner: u64,
-    pub everyone: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub owner: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, SessionOutcome>>>,
-}
-impl<'a> Default for MatchDeltaArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    MatchDeltaArgs {
-      match_id: 0,
-      tick: 0,
-      position: 0,
-      hash_everyone: 0,
-      hash_owner: 0,
-      everyone: None, // required field
-      owner: None, // required field
-      outcomes: None,
-    }
-  }
-}
-
-pub struct MatchDeltaBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchDeltaBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(MatchDelta::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(MatchDelta::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_position(&mut self, position: u64) {
-    self.fbb_.push_slot::<u64>(MatchDelta::VT_POSITION, position, 0);
-  }
-  #[inline]
-  pub fn add_hash_everyone(&mut self, hash_everyone: u64) {
-    self.fbb_.push_slot::<u64>(MatchDelta::VT_HASH_EVERYONE, hash_everyone, 0);
-  }
-  #[inline]
-  pub fn add_hash_owner(&mut self, hash_owner: u64) {
-    self.fbb_.push_slot::<u64>(MatchDelta::VT_HASH_OWNER, hash_owner, 0);
-  }
-  #[inline]
-  pub fn add_everyone(&mut self, everyone: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchDelta::VT_EVERYONE, everyone);
-  }
-  #[inline]
-  pub fn add_owner(&mut self, owner: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchDelta::VT_OWNER, owner);
-  }
-  #[inline]
-  pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , SessionOutcome>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchDelta::VT_OUTCOMES, outcomes);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchDeltaBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    MatchDeltaBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchDelta<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, MatchDelta::VT_EVERYONE,"everyone");
-    self.fbb_.required(o, MatchDelta::VT_OWNER,"owner");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for MatchDelta<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("MatchDelta");
-      ds.field("match_id", &self.match_id());
-      ds.field("tick", &self.tick());
-      ds.field("position", &self.position());
-      ds.field("hash_everyone", &self.hash_everyone());
-      ds.field("hash_owner", &self.hash_owner());
-      ds.field("everyone", &self.everyone());
-      ds.field("owner", &self.owner());
-      ds.field("outcomes", &self.outcomes());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct MatchDeltaT {
-  pub match_id: u64,
-  pub tick: u64,
-  pub position: u64,
-  pub hash_everyone: u64,
-  pub hash_owner: u64,
-  pub everyone: alloc::vec::Vec<u8>,
-  pub owner: alloc::vec::Vec<u8>,
-  pub outcomes: Option<alloc::vec::Vec<SessionOutcomeT>>,
-}
-impl Default for MatchDeltaT {
-  fn default() -> Self {
-    Self {
-      match_id: 0,
-      tick: 0,
-      position: 0,
-      hash_everyone: 0,
-      hash_owner: 0,
-      everyone: Default::default(),
-      owner: Default::default(),
-      outcomes: None,
-    }
-  }
-}
-impl MatchDeltaT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<MatchDelta<'b>> {
-    let match_id = self.match_id;
-    let tick = self.tick;
-    let position = self.position;
-    let hash_everyone = self.hash_everyone;
-    let hash_owner = self.hash_owner;
-    let everyone = Some({
-      let x = &self.everyone;
-      _fbb.create_vector(x)
-    });
-    let owner = Some({
-      let x = &self.owner;
-      _fbb.create_vector(x)
-    });
-    let outcomes = self.outcomes.as_ref().map(|x|{
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();_fbb.create_vector(&w)
-    });
-    MatchDelta::create(_fbb, &MatchDeltaArgs{
-      match_id,
-      tick,
-      position,
-      hash_everyone,
-      hash_owner,
-      everyone,
-      owner,
-      outcomes,
-    })
-  }
-}
-pub enum SessionOutcomesOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// Outcomes that no tick carries: duplicates answered again, gaps, stale epochs.
-pub struct SessionOutcomes<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for SessionOutcomes<'a> {
-  type Inner = SessionOutcomes<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> SessionOutcomes<'a> {
-  pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 4;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    SessionOutcomes { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args SessionOutcomesArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<SessionOutcomes<'bldr>> {
-    let mut builder = SessionOutcomesBuilder::new(_fbb);
-    if let Some(x) = args.outcomes { builder.add_outcomes(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> SessionOutcomesT {
-    let outcomes = {
-      let x = self.outcomes();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    SessionOutcomesT {
-      outcomes,
-    }
-  }
-
-  #[inline]
-  pub fn outcomes(&self) -> ::flatbuffers::Vector<'a, SessionOutcome> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, SessionOutcome>>>(SessionOutcomes::VT_OUTCOMES, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for SessionOutcomes<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, SessionOutcome>>>("outcomes", Self::VT_OUTCOMES, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct SessionOutcomesArgs<'a> {
-    pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, SessionOutcome>>>,
-}
-impl<'a> Default for SessionOutcomesArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    SessionOutcomesArgs {
+            }
+        }
+
+        pub struct EdgeAcceptedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EdgeAcceptedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_manifest(&mut self, manifest: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeAccepted::VT_MANIFEST, manifest);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeAcceptedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                EdgeAcceptedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeAccepted<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, EdgeAccepted::VT_MANIFEST, "manifest");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for EdgeAccepted<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("EdgeAccepted");
+                ds.field("manifest", &self.manifest());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct EdgeAcceptedT {
+            pub manifest: alloc::vec::Vec<u8>,
+        }
+        impl Default for EdgeAcceptedT {
+            fn default() -> Self {
+                Self { manifest: Default::default() }
+            }
+        }
+        impl EdgeAcceptedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<EdgeAccepted<'b>> {
+                let manifest = Some({
+                    let x = &self.manifest;
+                    _fbb.create_vector(x)
+                });
+                EdgeAccepted::create(_fbb, &EdgeAcceptedArgs { manifest })
+            }
+        }
+        pub enum EdgeRefusedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct EdgeRefused<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for EdgeRefused<'a> {
+            type Inner = EdgeRefused<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> EdgeRefused<'a> {
+            pub const VT_REASON: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                EdgeRefused { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args EdgeRefusedArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<EdgeRefused<'bldr>> {
+                let mut builder = EdgeRefusedBuilder::new(_fbb);
+                if let Some(x) = args.reason {
+                    builder.add_reason(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> EdgeRefusedT {
+                let reason = self.reason().map(|x| alloc::string::ToString::to_string(x));
+                EdgeRefusedT { reason }
+            }
+
+            #[inline]
+            pub fn reason(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(EdgeRefused::VT_REASON, None) }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for EdgeRefused<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("reason", Self::VT_REASON, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct EdgeRefusedArgs<'a> {
+            pub reason: Option<::flatbuffers::WIPOffset<&'a str>>,
+        }
+        impl<'a> Default for EdgeRefusedArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                EdgeRefusedArgs { reason: None }
+            }
+        }
+
+        pub struct EdgeRefusedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EdgeRefusedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_reason(&mut self, reason: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeRefused::VT_REASON, reason);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeRefusedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                EdgeRefusedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeRefused<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for EdgeRefused<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("EdgeRefused");
+                ds.field("reason", &self.reason());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct EdgeRefusedT {
+            pub reason: Option<alloc::string::String>,
+        }
+        impl Default for EdgeRefusedT {
+            fn default() -> Self {
+                Self { reason: None }
+            }
+        }
+        impl EdgeRefusedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<EdgeRefused<'b>> {
+                let reason = self.reason.as_ref().map(|x| _fbb.create_string(x));
+                EdgeRefused::create(_fbb, &EdgeRefusedArgs { reason })
+            }
+        }
+        pub enum MatchOpenedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct MatchOpened<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for MatchOpened<'a> {
+            type Inner = MatchOpened<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> MatchOpened<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+            pub const VT_CODE: ::flatbuffers::VOffsetT = 8;
+            pub const VT_REASON: ::flatbuffers::VOffsetT = 10;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                MatchOpened { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args MatchOpenedArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<MatchOpened<'bldr>> {
+                let mut builder = MatchOpenedBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.add_request(args.request);
+                if let Some(x) = args.reason {
+                    builder.add_reason(x);
+                }
+                builder.add_code(args.code);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> MatchOpenedT {
+                let request = self.request();
+                let match_id = self.match_id();
+                let code = self.code();
+                let reason = self.reason().map(|x| alloc::string::ToString::to_string(x));
+                MatchOpenedT { request, match_id, code, reason }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchOpened::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchOpened::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn code(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(MatchOpened::VT_CODE, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn reason(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(MatchOpened::VT_REASON, None) }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for MatchOpened<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u16>("code", Self::VT_CODE, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("reason", Self::VT_REASON, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct MatchOpenedArgs<'a> {
+            pub request: u64,
+            pub match_id: u64,
+            pub code: u16,
+            pub reason: Option<::flatbuffers::WIPOffset<&'a str>>,
+        }
+        impl<'a> Default for MatchOpenedArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                MatchOpenedArgs { request: 0, match_id: 0, code: 0, reason: None }
+            }
+        }
+
+        pub struct MatchOpenedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchOpenedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(MatchOpened::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(MatchOpened::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_code(&mut self, code: u16) {
+                self.fbb_.push_slot::<u16>(MatchOpened::VT_CODE, code, 0);
+            }
+            #[inline]
+            pub fn add_reason(&mut self, reason: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchOpened::VT_REASON, reason);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchOpenedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                MatchOpenedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchOpened<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for MatchOpened<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("MatchOpened");
+                ds.field("request", &self.request());
+                ds.field("match_id", &self.match_id());
+                ds.field("code", &self.code());
+                ds.field("reason", &self.reason());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct MatchOpenedT {
+            pub request: u64,
+            pub match_id: u64,
+            pub code: u16,
+            pub reason: Option<alloc::string::String>,
+        }
+        impl Default for MatchOpenedT {
+            fn default() -> Self {
+                Self { request: 0, match_id: 0, code: 0, reason: None }
+            }
+        }
+        impl MatchOpenedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<MatchOpened<'b>> {
+                let request = self.request;
+                let match_id = self.match_id;
+                let code = self.code;
+                let reason = self.reason.as_ref().map(|x| _fbb.create_string(x));
+                MatchOpened::create(_fbb, &MatchOpenedArgs { request, match_id, code, reason })
+            }
+        }
+        pub enum MatchClosedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct MatchClosed<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for MatchClosed<'a> {
+            type Inner = MatchClosed<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> MatchClosed<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+            pub const VT_CODE: ::flatbuffers::VOffsetT = 8;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                MatchClosed { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args MatchClosedArgs,
+            ) -> ::flatbuffers::WIPOffset<MatchClosed<'bldr>> {
+                let mut builder = MatchClosedBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.add_request(args.request);
+                builder.add_code(args.code);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> MatchClosedT {
+                let request = self.request();
+                let match_id = self.match_id();
+                let code = self.code();
+                MatchClosedT { request, match_id, code }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchClosed::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchClosed::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn code(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(MatchClosed::VT_CODE, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for MatchClosed<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u16>("code", Self::VT_CODE, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct MatchClosedArgs {
+            pub request: u64,
+            pub match_id: u64,
+            pub code: u16,
+        }
+        impl<'a> Default for MatchClosedArgs {
+            #[inline]
+            fn default() -> Self {
+                MatchClosedArgs { request: 0, match_id: 0, code: 0 }
+            }
+        }
+
+        pub struct MatchClosedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchClosedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(MatchClosed::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(MatchClosed::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_code(&mut self, code: u16) {
+                self.fbb_.push_slot::<u16>(MatchClosed::VT_CODE, code, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchClosedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                MatchClosedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchClosed<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for MatchClosed<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("MatchClosed");
+                ds.field("request", &self.request());
+                ds.field("match_id", &self.match_id());
+                ds.field("code", &self.code());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct MatchClosedT {
+            pub request: u64,
+            pub match_id: u64,
+            pub code: u16,
+        }
+        impl Default for MatchClosedT {
+            fn default() -> Self {
+                Self { request: 0, match_id: 0, code: 0 }
+            }
+        }
+        impl MatchClosedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<MatchClosed<'b>> {
+                let request = self.request;
+                let match_id = self.match_id;
+                let code = self.code;
+                MatchClosed::create(_fbb, &MatchClosedArgs { request, match_id, code })
+            }
+        }
+        pub enum SessionJoinedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct SessionJoined<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for SessionJoined<'a> {
+            type Inner = SessionJoined<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> SessionJoined<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 8;
+            pub const VT_EPOCH: ::flatbuffers::VOffsetT = 10;
+            pub const VT_PLAYER: ::flatbuffers::VOffsetT = 12;
+            pub const VT_LAST_SEQ: ::flatbuffers::VOffsetT = 14;
+            pub const VT_RESUMED: ::flatbuffers::VOffsetT = 16;
+            pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 18;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                SessionJoined { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args SessionJoinedArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<SessionJoined<'bldr>> {
+                let mut builder = SessionJoinedBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.add_request(args.request);
+                if let Some(x) = args.outcomes {
+                    builder.add_outcomes(x);
+                }
+                builder.add_last_seq(args.last_seq);
+                builder.add_player(args.player);
+                builder.add_epoch(args.epoch);
+                builder.add_session(args.session);
+                builder.add_resumed(args.resumed);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> SessionJoinedT {
+                let request = self.request();
+                let match_id = self.match_id();
+                let session = self.session();
+                let epoch = self.epoch();
+                let player = self.player();
+                let last_seq = self.last_seq();
+                let resumed = self.resumed();
+                let outcomes = self.outcomes().map(|x| x.iter().map(|t| t.unpack()).collect());
+                SessionJoinedT { request, match_id, session, epoch, player, last_seq, resumed, outcomes }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(SessionJoined::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(SessionJoined::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(SessionJoined::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn epoch(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(SessionJoined::VT_EPOCH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn player(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(SessionJoined::VT_PLAYER, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn last_seq(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(SessionJoined::VT_LAST_SEQ, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn resumed(&self) -> bool {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<bool>(SessionJoined::VT_RESUMED, Some(false)).unwrap() }
+            }
+            #[inline]
+            pub fn outcomes(&self) -> Option<::flatbuffers::Vector<'a, SessionOutcome>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, SessionOutcome>>>(
+                        SessionJoined::VT_OUTCOMES,
+                        None,
+                    )
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for SessionJoined<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
+                    .visit_field::<u32>("player", Self::VT_PLAYER, false)?
+                    .visit_field::<u32>("last_seq", Self::VT_LAST_SEQ, false)?
+                    .visit_field::<bool>("resumed", Self::VT_RESUMED, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, SessionOutcome>>>(
+                        "outcomes",
+                        Self::VT_OUTCOMES,
+                        false,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct SessionJoinedArgs<'a> {
+            pub request: u64,
+            pub match_id: u64,
+            pub session: u32,
+            pub epoch: u32,
+            pub player: u32,
+            pub last_seq: u32,
+            pub resumed: bool,
+            pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, SessionOutcome>>>,
+        }
+        impl<'a> Default for SessionJoinedArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                SessionJoinedArgs {
+                    request: 0,
+                    match_id: 0,
+                    session: 0,
+                    epoch: 0,
+                    player: 0,
+                    last_seq: 0,
+                    resumed: false,
+                    outcomes: None,
+                }
+            }
+        }
+
+        pub struct SessionJoinedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionJoinedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(SessionJoined::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(SessionJoined::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(SessionJoined::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_epoch(&mut self, epoch: u32) {
+                self.fbb_.push_slot::<u32>(SessionJoined::VT_EPOCH, epoch, 0);
+            }
+            #[inline]
+            pub fn add_player(&mut self, player: u32) {
+                self.fbb_.push_slot::<u32>(SessionJoined::VT_PLAYER, player, 0);
+            }
+            #[inline]
+            pub fn add_last_seq(&mut self, last_seq: u32) {
+                self.fbb_.push_slot::<u32>(SessionJoined::VT_LAST_SEQ, last_seq, 0);
+            }
+            #[inline]
+            pub fn add_resumed(&mut self, resumed: bool) {
+                self.fbb_.push_slot::<bool>(SessionJoined::VT_RESUMED, resumed, false);
+            }
+            #[inline]
+            pub fn add_outcomes(
+                &mut self,
+                outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, SessionOutcome>>,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(SessionJoined::VT_OUTCOMES, outcomes);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionJoinedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                SessionJoinedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionJoined<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for SessionJoined<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("SessionJoined");
+                ds.field("request", &self.request());
+                ds.field("match_id", &self.match_id());
+                ds.field("session", &self.session());
+                ds.field("epoch", &self.epoch());
+                ds.field("player", &self.player());
+                ds.field("last_seq", &self.last_seq());
+                ds.field("resumed", &self.resumed());
+                ds.field("outcomes", &self.outcomes());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct SessionJoinedT {
+            pub request: u64,
+            pub match_id: u64,
+            pub session: u32,
+            pub epoch: u32,
+            pub player: u32,
+            pub last_seq: u32,
+            pub resumed: bool,
+            pub outcomes: Option<alloc::vec::Vec<SessionOutcomeT>>,
+        }
+        impl Default for SessionJoinedT {
+            fn default() -> Self {
+                Self {
+                    request: 0,
+                    match_id: 0,
+                    session: 0,
+                    epoch: 0,
+                    player: 0,
+                    last_seq: 0,
+                    resumed: false,
+                    outcomes: None,
+                }
+            }
+        }
+        impl SessionJoinedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<SessionJoined<'b>> {
+                let request = self.request;
+                let match_id = self.match_id;
+                let session = self.session;
+                let epoch = self.epoch;
+                let player = self.player;
+                let last_seq = self.last_seq;
+                let resumed = self.resumed;
+                let outcomes = self.outcomes.as_ref().map(|x| {
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
+                    _fbb.create_vector(&w)
+                });
+                SessionJoined::create(
+                    _fbb,
+                    &SessionJoinedArgs { request, match_id, session, epoch, player, last_seq, resumed, outcomes },
+                )
+            }
+        }
+        pub enum SessionRefusedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct SessionRefused<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for SessionRefused<'a> {
+            type Inner = SessionRefused<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> SessionRefused<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_CODE: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                SessionRefused { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args SessionRefusedArgs,
+            ) -> ::flatbuffers::WIPOffset<SessionRefused<'bldr>> {
+                let mut builder = SessionRefusedBuilder::new(_fbb);
+                builder.add_request(args.request);
+                builder.add_code(args.code);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> SessionRefusedT {
+                let request = self.request();
+                let code = self.code();
+                SessionRefusedT { request, code }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(SessionRefused::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn code(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(SessionRefused::VT_CODE, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for SessionRefused<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u16>("code", Self::VT_CODE, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct SessionRefusedArgs {
+            pub request: u64,
+            pub code: u16,
+        }
+        impl<'a> Default for SessionRefusedArgs {
+            #[inline]
+            fn default() -> Self {
+                SessionRefusedArgs { request: 0, code: 0 }
+            }
+        }
+
+        pub struct SessionRefusedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionRefusedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(SessionRefused::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_code(&mut self, code: u16) {
+                self.fbb_.push_slot::<u16>(SessionRefused::VT_CODE, code, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionRefusedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                SessionRefusedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionRefused<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for SessionRefused<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("SessionRefused");
+                ds.field("request", &self.request());
+                ds.field("code", &self.code());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct SessionRefusedT {
+            pub request: u64,
+            pub code: u16,
+        }
+        impl Default for SessionRefusedT {
+            fn default() -> Self {
+                Self { request: 0, code: 0 }
+            }
+        }
+        impl SessionRefusedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<SessionRefused<'b>> {
+                let request = self.request;
+                let code = self.code;
+                SessionRefused::create(_fbb, &SessionRefusedArgs { request, code })
+            }
+        }
+        pub enum SessionEndedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// The session speaks through another connection now, left, or expired.
+        pub struct SessionEnded<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for SessionEnded<'a> {
+            type Inner = SessionEnded<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> SessionEnded<'a> {
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
+            pub const VT_EPOCH: ::flatbuffers::VOffsetT = 6;
+            pub const VT_CODE: ::flatbuffers::VOffsetT = 8;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                SessionEnded { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args SessionEndedArgs,
+            ) -> ::flatbuffers::WIPOffset<SessionEnded<'bldr>> {
+                let mut builder = SessionEndedBuilder::new(_fbb);
+                builder.add_epoch(args.epoch);
+                builder.add_session(args.session);
+                builder.add_code(args.code);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> SessionEndedT {
+                let session = self.session();
+                let epoch = self.epoch();
+                let code = self.code();
+                SessionEndedT { session, epoch, code }
+            }
+
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(SessionEnded::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn epoch(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(SessionEnded::VT_EPOCH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn code(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(SessionEnded::VT_CODE, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for SessionEnded<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
+                    .visit_field::<u16>("code", Self::VT_CODE, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct SessionEndedArgs {
+            pub session: u32,
+            pub epoch: u32,
+            pub code: u16,
+        }
+        impl<'a> Default for SessionEndedArgs {
+            #[inline]
+            fn default() -> Self {
+                SessionEndedArgs { session: 0, epoch: 0, code: 0 }
+            }
+        }
+
+        pub struct SessionEndedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionEndedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(SessionEnded::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_epoch(&mut self, epoch: u32) {
+                self.fbb_.push_slot::<u32>(SessionEnded::VT_EPOCH, epoch, 0);
+            }
+            #[inline]
+            pub fn add_code(&mut self, code: u16) {
+                self.fbb_.push_slot::<u16>(SessionEnded::VT_CODE, code, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionEndedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                SessionEndedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionEnded<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for SessionEnded<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("SessionEnded");
+                ds.field("session", &self.session());
+                ds.field("epoch", &self.epoch());
+                ds.field("code", &self.code());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct SessionEndedT {
+            pub session: u32,
+            pub epoch: u32,
+            pub code: u16,
+        }
+        impl Default for SessionEndedT {
+            fn default() -> Self {
+                Self { session: 0, epoch: 0, code: 0 }
+            }
+        }
+        impl SessionEndedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<SessionEnded<'b>> {
+                let session = self.session;
+                let epoch = self.epoch;
+                let code = self.code;
+                SessionEnded::create(_fbb, &SessionEndedArgs { session, epoch, code })
+            }
+        }
+        pub enum MatchBaselineOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct MatchBaseline<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for MatchBaseline<'a> {
+            type Inner = MatchBaseline<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> MatchBaseline<'a> {
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
+            pub const VT_POSITION: ::flatbuffers::VOffsetT = 8;
+            pub const VT_HASH_EVERYONE: ::flatbuffers::VOffsetT = 10;
+            pub const VT_HASH_OWNER: ::flatbuffers::VOffsetT = 12;
+            pub const VT_EVERYONE: ::flatbuffers::VOffsetT = 14;
+            pub const VT_OWNER: ::flatbuffers::VOffsetT = 16;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                MatchBaseline { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args MatchBaselineArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<MatchBaseline<'bldr>> {
+                let mut builder = MatchBaselineBuilder::new(_fbb);
+                builder.add_hash_owner(args.hash_owner);
+                builder.add_hash_everyone(args.hash_everyone);
+                builder.add_position(args.position);
+                builder.add_tick(args.tick);
+                builder.add_match_id(args.match_id);
+                if let Some(x) = args.owner {
+                    builder.add_owner(x);
+                }
+                if let Some(x) = args.everyone {
+                    builder.add_everyone(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> MatchBaselineT {
+                let match_id = self.match_id();
+                let tick = self.tick();
+                let position = self.position();
+                let hash_everyone = self.hash_everyone();
+                let hash_owner = self.hash_owner();
+                let everyone = {
+                    let x = self.everyone();
+                    x.into_iter().collect()
+                };
+                let owner = {
+                    let x = self.owner();
+                    x.into_iter().collect()
+                };
+                MatchBaselineT { match_id, tick, position, hash_everyone, hash_owner, everyone, owner }
+            }
+
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchBaseline::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchBaseline::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn position(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchBaseline::VT_POSITION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash_everyone(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchBaseline::VT_HASH_EVERYONE, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash_owner(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchBaseline::VT_HASH_OWNER, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn everyone(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            MatchBaseline::VT_EVERYONE,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn owner(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            MatchBaseline::VT_OWNER,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for MatchBaseline<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u64>("position", Self::VT_POSITION, false)?
+                    .visit_field::<u64>("hash_everyone", Self::VT_HASH_EVERYONE, false)?
+                    .visit_field::<u64>("hash_owner", Self::VT_HASH_OWNER, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "everyone",
+                        Self::VT_EVERYONE,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "owner",
+                        Self::VT_OWNER,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct MatchBaselineArgs<'a> {
+            pub match_id: u64,
+            pub tick: u64,
+            pub position: u64,
+            pub hash_everyone: u64,
+            pub hash_owner: u64,
+            pub everyone: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub owner: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for MatchBaselineArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                MatchBaselineArgs {
+                    match_id: 0,
+                    tick: 0,
+                    position: 0,
+                    hash_everyone: 0,
+                    hash_owner: 0,
+                    everyone: None, // required field
+                    owner: None,    // required field
+                }
+            }
+        }
+
+        pub struct MatchBaselineBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchBaselineBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(MatchBaseline::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(MatchBaseline::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_position(&mut self, position: u64) {
+                self.fbb_.push_slot::<u64>(MatchBaseline::VT_POSITION, position, 0);
+            }
+            #[inline]
+            pub fn add_hash_everyone(&mut self, hash_everyone: u64) {
+                self.fbb_.push_slot::<u64>(MatchBaseline::VT_HASH_EVERYONE, hash_everyone, 0);
+            }
+            #[inline]
+            pub fn add_hash_owner(&mut self, hash_owner: u64) {
+                self.fbb_.push_slot::<u64>(MatchBaseline::VT_HASH_OWNER, hash_owner, 0);
+            }
+            #[inline]
+            pub fn add_everyone(&mut self, everyone: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchBaseline::VT_EVERYONE, everyone);
+            }
+            #[inline]
+            pub fn add_owner(&mut self, owner: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchBaseline::VT_OWNER, owner);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchBaselineBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                MatchBaselineBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchBaseline<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, MatchBaseline::VT_EVERYONE, "everyone");
+                self.fbb_.required(o, MatchBaseline::VT_OWNER, "owner");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for MatchBaseline<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("MatchBaseline");
+                ds.field("match_id", &self.match_id());
+                ds.field("tick", &self.tick());
+                ds.field("position", &self.position());
+                ds.field("hash_everyone", &self.hash_everyone());
+                ds.field("hash_owner", &self.hash_owner());
+                ds.field("everyone", &self.everyone());
+                ds.field("owner", &self.owner());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct MatchBaselineT {
+            pub match_id: u64,
+            pub tick: u64,
+            pub position: u64,
+            pub hash_everyone: u64,
+            pub hash_owner: u64,
+            pub everyone: alloc::vec::Vec<u8>,
+            pub owner: alloc::vec::Vec<u8>,
+        }
+        impl Default for MatchBaselineT {
+            fn default() -> Self {
+                Self {
+                    match_id: 0,
+                    tick: 0,
+                    position: 0,
+                    hash_everyone: 0,
+                    hash_owner: 0,
+                    everyone: Default::default(),
+                    owner: Default::default(),
+                }
+            }
+        }
+        impl MatchBaselineT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<MatchBaseline<'b>> {
+                let match_id = self.match_id;
+                let tick = self.tick;
+                let position = self.position;
+                let hash_everyone = self.hash_everyone;
+                let hash_owner = self.hash_owner;
+                let everyone = Some({
+                    let x = &self.everyone;
+                    _fbb.create_vector(x)
+                });
+                let owner = Some({
+                    let x = &self.owner;
+                    _fbb.create_vector(x)
+                });
+                MatchBaseline::create(
+                    _fbb,
+                    &MatchBaselineArgs { match_id, tick, position, hash_everyone, hash_owner, everyone, owner },
+                )
+            }
+        }
+        pub enum MatchDeltaOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct MatchDelta<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for MatchDelta<'a> {
+            type Inner = MatchDelta<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> MatchDelta<'a> {
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
+            pub const VT_POSITION: ::flatbuffers::VOffsetT = 8;
+            pub const VT_HASH_EVERYONE: ::flatbuffers::VOffsetT = 10;
+            pub const VT_HASH_OWNER: ::flatbuffers::VOffsetT = 12;
+            pub const VT_EVERYONE: ::flatbuffers::VOffsetT = 14;
+            pub const VT_OWNER: ::flatbuffers::VOffsetT = 16;
+            pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 18;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                MatchDelta { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args MatchDeltaArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<MatchDelta<'bldr>> {
+                let mut builder = MatchDeltaBuilder::new(_fbb);
+                builder.add_hash_owner(args.hash_owner);
+                builder.add_hash_everyone(args.hash_everyone);
+                builder.add_position(args.position);
+                builder.add_tick(args.tick);
+                builder.add_match_id(args.match_id);
+                if let Some(x) = args.outcomes {
+                    builder.add_outcomes(x);
+                }
+                if let Some(x) = args.owner {
+                    builder.add_owner(x);
+                }
+                if let Some(x) = args.everyone {
+                    builder.add_everyone(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> MatchDeltaT {
+                let match_id = self.match_id();
+                let tick = self.tick();
+                let position = self.position();
+                let hash_everyone = self.hash_everyone();
+                let hash_owner = self.hash_owner();
+                let everyone = {
+                    let x = self.everyone();
+                    x.into_iter().collect()
+                };
+                let owner = {
+                    let x = self.owner();
+                    x.into_iter().collect()
+                };
+                let outcomes = self.outcomes().map(|x| x.iter().map(|t| t.unpack()).collect());
+                MatchDeltaT { match_id, tick, position, hash_everyone, hash_owner, everyone, owner, outcomes }
+            }
+
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchDelta::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchDelta::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn position(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchDelta::VT_POSITION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash_everyone(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchDelta::VT_HASH_EVERYONE, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash_owner(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchDelta::VT_HASH_OWNER, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn everyone(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            MatchDelta::VT_EVERYONE,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn owner(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            MatchDelta::VT_OWNER,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn outcomes(&self) -> Option<::flatbuffers::Vector<'a, SessionOutcome>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, SessionOutcome>>>(
+                        MatchDelta::VT_OUTCOMES,
+                        None,
+                    )
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for MatchDelta<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u64>("position", Self::VT_POSITION, false)?
+                    .visit_field::<u64>("hash_everyone", Self::VT_HASH_EVERYONE, false)?
+                    .visit_field::<u64>("hash_owner", Self::VT_HASH_OWNER, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "everyone",
+                        Self::VT_EVERYONE,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "owner",
+                        Self::VT_OWNER,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, SessionOutcome>>>(
+                        "outcomes",
+                        Self::VT_OUTCOMES,
+                        false,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct MatchDeltaArgs<'a> {
+            pub match_id: u64,
+            pub tick: u64,
+            pub position: u64,
+            pub hash_everyone: u64,
+            pub hash_owner: u64,
+            pub everyone: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub owner: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, SessionOutcome>>>,
+        }
+        impl<'a> Default for MatchDeltaArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                MatchDeltaArgs {
+                    match_id: 0,
+                    tick: 0,
+                    position: 0,
+                    hash_everyone: 0,
+                    hash_owner: 0,
+                    everyone: None, // required field
+                    owner: None,    // required field
+                    outcomes: None,
+                }
+            }
+        }
+
+        pub struct MatchDeltaBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchDeltaBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(MatchDelta::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(MatchDelta::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_position(&mut self, position: u64) {
+                self.fbb_.push_slot::<u64>(MatchDelta::VT_POSITION, position, 0);
+            }
+            #[inline]
+            pub fn add_hash_everyone(&mut self, hash_everyone: u64) {
+                self.fbb_.push_slot::<u64>(MatchDelta::VT_HASH_EVERYONE, hash_everyone, 0);
+            }
+            #[inline]
+            pub fn add_hash_owner(&mut self, hash_owner: u64) {
+                self.fbb_.push_slot::<u64>(MatchDelta::VT_HASH_OWNER, hash_owner, 0);
+            }
+            #[inline]
+            pub fn add_everyone(&mut self, everyone: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchDelta::VT_EVERYONE, everyone);
+            }
+            #[inline]
+            pub fn add_owner(&mut self, owner: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchDelta::VT_OWNER, owner);
+            }
+            #[inline]
+            pub fn add_outcomes(
+                &mut self,
+                outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, SessionOutcome>>,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchDelta::VT_OUTCOMES, outcomes);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchDeltaBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                MatchDeltaBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchDelta<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, MatchDelta::VT_EVERYONE, "everyone");
+                self.fbb_.required(o, MatchDelta::VT_OWNER, "owner");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for MatchDelta<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("MatchDelta");
+                ds.field("match_id", &self.match_id());
+                ds.field("tick", &self.tick());
+                ds.field("position", &self.position());
+                ds.field("hash_everyone", &self.hash_everyone());
+                ds.field("hash_owner", &self.hash_owner());
+                ds.field("everyone", &self.everyone());
+                ds.field("owner", &self.owner());
+                ds.field("outcomes", &self.outcomes());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct MatchDeltaT {
+            pub match_id: u64,
+            pub tick: u64,
+            pub position: u64,
+            pub hash_everyone: u64,
+            pub hash_owner: u64,
+            pub everyone: alloc::vec::Vec<u8>,
+            pub owner: alloc::vec::Vec<u8>,
+            pub outcomes: Option<alloc::vec::Vec<SessionOutcomeT>>,
+        }
+        impl Default for MatchDeltaT {
+            fn default() -> Self {
+                Self {
+                    match_id: 0,
+                    tick: 0,
+                    position: 0,
+                    hash_everyone: 0,
+                    hash_owner: 0,
+                    everyone: Default::default(),
+                    owner: Default::default(),
+                    outcomes: None,
+                }
+            }
+        }
+        impl MatchDeltaT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<MatchDelta<'b>> {
+                let match_id = self.match_id;
+                let tick = self.tick;
+                let position = self.position;
+                let hash_everyone = self.hash_everyone;
+                let hash_owner = self.hash_owner;
+                let everyone = Some({
+                    let x = &self.everyone;
+                    _fbb.create_vector(x)
+                });
+                let owner = Some({
+                    let x = &self.owner;
+                    _fbb.create_vector(x)
+                });
+                let outcomes = self.outcomes.as_ref().map(|x| {
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
+                    _fbb.create_vector(&w)
+                });
+                MatchDelta::create(
+                    _fbb,
+                    &MatchDeltaArgs { match_id, tick, position, hash_everyone, hash_owner, everyone, owner, outcomes },
+                )
+            }
+        }
+        pub enum SessionOutcomesOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Outcomes that no tick carries: duplicates answered again, gaps, stale epochs.
+        pub struct SessionOutcomes<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for SessionOutcomes<'a> {
+            type Inner = SessionOutcomes<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> SessionOutcomes<'a> {
+            pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                SessionOutcomes { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args SessionOutcomesArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<SessionOutcomes<'bldr>> {
+                let mut builder = SessionOutcomesBuilder::new(_fbb);
+                if let Some(x) = args.outcomes {
+                    builder.add_outcomes(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> SessionOutcomesT {
+                let outcomes = {
+                    let x = self.outcomes();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                SessionOutcomesT { outcomes }
+            }
+
+            #[inline]
+            pub fn outcomes(&self) -> ::flatbuffers::Vector<'a, SessionOutcome> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, SessionOutcome>>>(
+                            SessionOutcomes::VT_OUTCOMES,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for SessionOutcomes<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, SessionOutcome>>>(
+                        "outcomes",
+                        Self::VT_OUTCOMES,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct SessionOutcomesArgs<'a> {
+            pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, SessionOutcome>>>,
+        }
+        impl<'a> Default for SessionOutcomesArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                SessionOutcomesArgs {
       outcomes: None, // required field
     }
-  }
-}
-
-pub struct SessionOutcomesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionOutcomesBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , SessionOutcome>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(SessionOutcomes::VT_OUTCOMES, outcomes);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionOutcomesBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    SessionOutcomesBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionOutcomes<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, SessionOutcomes::VT_OUTCOMES,"outcomes");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for SessionOutcomes<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("SessionOutcomes");
-      ds.field("outcomes", &self.outcomes());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionOutcomesT {
-  pub outcomes: alloc::vec::Vec<SessionOutcomeT>,
-}
-impl Default for SessionOutcomesT {
-  fn default() -> Self {
-    Self {
-      outcomes: Default::default(),
-    }
-  }
-}
-impl SessionOutcomesT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<SessionOutcomes<'b>> {
-    let outcomes = Some({
-      let x = &self.outcomes;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();_fbb.create_vector(&w)
-    });
-    SessionOutcomes::create(_fbb, &SessionOutcomesArgs{
-      outcomes,
-    })
-  }
-}
-pub enum EgressOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Egress<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Egress<'a> {
-  type Inner = Egress<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Egress<'a> {
-  pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Egress { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args EgressArgs
-  ) -> ::flatbuffers::WIPOffset<Egress<'bldr>> {
-    let mut builder = EgressBuilder::new(_fbb);
-    if let Some(x) = args.message { builder.add_message(x); }
-    builder.add_message_type(args.message_type);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> EgressT {
-    let message = match self.message_type() {
-      EgressMessage::NONE => EgressMessageT::NONE,
-      EgressMessage::EdgeAccepted => EgressMessageT::EdgeAccepted(alloc::boxed::Box::new(
-        self.message_as_edge_accepted()
-            .expect("Invalid union table, expected `EgressMessage::EdgeAccepted`.")
-            .unpack()
-      )),
-      EgressMessage::EdgeRefused => EgressMessageT::EdgeRefused(alloc::boxed::Box::new(
-        self.message_as_edge_refused()
-            .expect("Invalid union table, expected `EgressMessage::EdgeRefused`.")
-            .unpack()
-      )),
-      EgressMessage::MatchOpened => EgressMessageT::MatchOpened(alloc::boxed::Box::new(
-        self.message_as_match_opened()
-            .expect("Invalid union table, expected `EgressMessage::MatchOpened`.")
-            .unpack()
-      )),
-      EgressMessage::MatchClosed => EgressMessageT::MatchClosed(alloc::boxed::Box::new(
-        self.message_as_match_closed()
-            .expect("Invalid union table, expected `EgressMessage::MatchClosed`.")
-            .unpack()
-      )),
-      EgressMessage::SessionJoined => EgressMessageT::SessionJoined(alloc::boxed::Box::new(
-        self.message_as_session_joined()
-            .expect("Invalid union table, expected `EgressMessage::SessionJoined`.")
-            .unpack()
-      )),
-      EgressMessage::SessionRefused => EgressMessageT::SessionRefused(alloc::boxed::Box::new(
-        self.message_as_session_refused()
-            .expect("Invalid union table, expected `EgressMessage::SessionRefused`.")
-            .unpack()
-      )),
-      EgressMessage::SessionEnded => EgressMessageT::SessionEnded(alloc::boxed::Box::new(
-        self.message_as_session_ended()
-            .expect("Invalid union table, expected `EgressMessage::SessionEnded`.")
-            .unpack()
-      )),
-      EgressMessage::MatchBaseline => EgressMessageT::MatchBaseline(alloc::boxed::Box::new(
-        self.message_as_match_baseline()
-            .expect("Invalid union table, expected `EgressMessage::MatchBaseline`.")
-            .unpack()
-      )),
-      EgressMessage::MatchDelta => EgressMessageT::MatchDelta(alloc::boxed::Box::new(
-        self.message_as_match_delta()
-            .expect("Invalid union table, expected `EgressMessage::MatchDelta`.")
-            .unpack()
-      )),
-      EgressMessage::SessionOutcomes => EgressMessageT::SessionOutcomes(alloc::boxed::Box::new(
-        self.message_as_session_outcomes()
-            .expect("Invalid union table, expected `EgressMessage::SessionOutcomes`.")
-            .unpack()
-      )),
-      _ => EgressMessageT::NONE,
-    };
-    EgressT {
-      message,
-    }
-  }
-
-  #[inline]
-  pub fn message_type(&self) -> EgressMessage {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<EgressMessage>(Egress::VT_MESSAGE_TYPE, Some(EgressMessage::NONE)).unwrap()}
-  }
-  #[inline]
-  pub fn message(&self) -> ::flatbuffers::Table<'a> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(Egress::VT_MESSAGE, None).unwrap()}
-  }
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_edge_accepted(&self) -> Option<EdgeAccepted<'a>> {
-    if self.message_type() == EgressMessage::EdgeAccepted {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { EdgeAccepted::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_edge_refused(&self) -> Option<EdgeRefused<'a>> {
-    if self.message_type() == EgressMessage::EdgeRefused {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { EdgeRefused::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_match_opened(&self) -> Option<MatchOpened<'a>> {
-    if self.message_type() == EgressMessage::MatchOpened {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { MatchOpened::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_match_closed(&self) -> Option<MatchClosed<'a>> {
-    if self.message_type() == EgressMessage::MatchClosed {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { MatchClosed::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_session_joined(&self) -> Option<SessionJoined<'a>> {
-    if self.message_type() == EgressMessage::SessionJoined {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { SessionJoined::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_session_refused(&self) -> Option<SessionRefused<'a>> {
-    if self.message_type() == EgressMessage::SessionRefused {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { SessionRefused::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_session_ended(&self) -> Option<SessionEnded<'a>> {
-    if self.message_type() == EgressMessage::SessionEnded {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { SessionEnded::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_match_baseline(&self) -> Option<MatchBaseline<'a>> {
-    if self.message_type() == EgressMessage::MatchBaseline {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { MatchBaseline::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_match_delta(&self) -> Option<MatchDelta<'a>> {
-    if self.message_type() == EgressMessage::MatchDelta {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { MatchDelta::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_session_outcomes(&self) -> Option<SessionOutcomes<'a>> {
-    if self.message_type() == EgressMessage::SessionOutcomes {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { SessionOutcomes::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-}
-
-impl ::flatbuffers::Verifiable for Egress<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_union::<EgressMessage, _>("message_type", Self::VT_MESSAGE_TYPE, "message", Self::VT_MESSAGE, true, |key, v, pos| {
-        match key {
-          EgressMessage::EdgeAccepted => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<EdgeAccepted>>("EgressMessage::EdgeAccepted", pos),
-          EgressMessage::EdgeRefused => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<EdgeRefused>>("EgressMessage::EdgeRefused", pos),
-          EgressMessage::MatchOpened => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchOpened>>("EgressMessage::MatchOpened", pos),
-          EgressMessage::MatchClosed => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchClosed>>("EgressMessage::MatchClosed", pos),
-          EgressMessage::SessionJoined => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionJoined>>("EgressMessage::SessionJoined", pos),
-          EgressMessage::SessionRefused => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionRefused>>("EgressMessage::SessionRefused", pos),
-          EgressMessage::SessionEnded => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionEnded>>("EgressMessage::SessionEnded", pos),
-          EgressMessage::MatchBaseline => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchBaseline>>("EgressMessage::MatchBaseline", pos),
-          EgressMessage::MatchDelta => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchDelta>>("EgressMessage::MatchDelta", pos),
-          EgressMessage::SessionOutcomes => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionOutcomes>>("EgressMessage::SessionOutcomes", pos),
-          _ => Ok(()),
+            }
         }
-     })?
-     .finish();
-    Ok(())
-  }
-}
-pub struct EgressArgs {
-    pub message_type: EgressMessage,
-    pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
-}
-impl<'a> Default for EgressArgs {
-  #[inline]
-  fn default() -> Self {
-    EgressArgs {
-      message_type: EgressMessage::NONE,
-      message: None, // required field
-    }
-  }
-}
 
-pub struct EgressBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EgressBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_message_type(&mut self, message_type: EgressMessage) {
-    self.fbb_.push_slot::<EgressMessage>(Egress::VT_MESSAGE_TYPE, message_type, EgressMessage::NONE);
-  }
-  #[inline]
-  pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Egress::VT_MESSAGE, message);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EgressBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    EgressBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Egress<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Egress::VT_MESSAGE,"message");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct SessionOutcomesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SessionOutcomesBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_outcomes(
+                &mut self,
+                outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, SessionOutcome>>,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(SessionOutcomes::VT_OUTCOMES, outcomes);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SessionOutcomesBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                SessionOutcomesBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<SessionOutcomes<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, SessionOutcomes::VT_OUTCOMES, "outcomes");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for Egress<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Egress");
-      ds.field("message_type", &self.message_type());
-      match self.message_type() {
-        EgressMessage::EdgeAccepted => {
-          if let Some(x) = self.message_as_edge_accepted() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::EdgeRefused => {
-          if let Some(x) = self.message_as_edge_refused() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::MatchOpened => {
-          if let Some(x) = self.message_as_match_opened() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::MatchClosed => {
-          if let Some(x) = self.message_as_match_closed() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::SessionJoined => {
-          if let Some(x) = self.message_as_session_joined() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::SessionRefused => {
-          if let Some(x) = self.message_as_session_refused() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::SessionEnded => {
-          if let Some(x) = self.message_as_session_ended() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::MatchBaseline => {
-          if let Some(x) = self.message_as_match_baseline() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::MatchDelta => {
-          if let Some(x) = self.message_as_match_delta() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        EgressMessage::SessionOutcomes => {
-          if let Some(x) = self.message_as_session_outcomes() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        _ => {
-          let x: Option<()> = None;
-          ds.field("message", &x)
-        },
-      };
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct EgressT {
-  pub message: EgressMessageT,
-}
-impl Default for EgressT {
-  fn default() -> Self {
-    Self {
-      message: EgressMessageT::NONE,
-    }
-  }
-}
-impl EgressT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Egress<'b>> {
-    let message_type = self.message.egress_message_type();
-    let message = self.message.pack(_fbb);
-    Egress::create(_fbb, &EgressArgs{
-      message_type,
-      message,
-    })
-  }
-}
-}  // pub mod cluster
-}  // pub mod worldlog
+        impl ::core::fmt::Debug for SessionOutcomes<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("SessionOutcomes");
+                ds.field("outcomes", &self.outcomes());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct SessionOutcomesT {
+            pub outcomes: alloc::vec::Vec<SessionOutcomeT>,
+        }
+        impl Default for SessionOutcomesT {
+            fn default() -> Self {
+                Self { outcomes: Default::default() }
+            }
+        }
+        impl SessionOutcomesT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<SessionOutcomes<'b>> {
+                let outcomes = Some({
+                    let x = &self.outcomes;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
+                    _fbb.create_vector(&w)
+                });
+                SessionOutcomes::create(_fbb, &SessionOutcomesArgs { outcomes })
+            }
+        }
+        pub enum EgressOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
+        pub struct Egress<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Egress<'a> {
+            type Inner = Egress<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Egress<'a> {
+            pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Egress { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args EgressArgs,
+            ) -> ::flatbuffers::WIPOffset<Egress<'bldr>> {
+                let mut builder = EgressBuilder::new(_fbb);
+                if let Some(x) = args.message {
+                    builder.add_message(x);
+                }
+                builder.add_message_type(args.message_type);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> EgressT {
+                let message = match self.message_type() {
+                    EgressMessage::NONE => EgressMessageT::NONE,
+                    EgressMessage::EdgeAccepted => EgressMessageT::EdgeAccepted(alloc::boxed::Box::new(
+                        self.message_as_edge_accepted()
+                            .expect("Invalid union table, expected `EgressMessage::EdgeAccepted`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::EdgeRefused => EgressMessageT::EdgeRefused(alloc::boxed::Box::new(
+                        self.message_as_edge_refused()
+                            .expect("Invalid union table, expected `EgressMessage::EdgeRefused`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::MatchOpened => EgressMessageT::MatchOpened(alloc::boxed::Box::new(
+                        self.message_as_match_opened()
+                            .expect("Invalid union table, expected `EgressMessage::MatchOpened`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::MatchClosed => EgressMessageT::MatchClosed(alloc::boxed::Box::new(
+                        self.message_as_match_closed()
+                            .expect("Invalid union table, expected `EgressMessage::MatchClosed`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::SessionJoined => EgressMessageT::SessionJoined(alloc::boxed::Box::new(
+                        self.message_as_session_joined()
+                            .expect("Invalid union table, expected `EgressMessage::SessionJoined`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::SessionRefused => EgressMessageT::SessionRefused(alloc::boxed::Box::new(
+                        self.message_as_session_refused()
+                            .expect("Invalid union table, expected `EgressMessage::SessionRefused`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::SessionEnded => EgressMessageT::SessionEnded(alloc::boxed::Box::new(
+                        self.message_as_session_ended()
+                            .expect("Invalid union table, expected `EgressMessage::SessionEnded`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::MatchBaseline => EgressMessageT::MatchBaseline(alloc::boxed::Box::new(
+                        self.message_as_match_baseline()
+                            .expect("Invalid union table, expected `EgressMessage::MatchBaseline`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::MatchDelta => EgressMessageT::MatchDelta(alloc::boxed::Box::new(
+                        self.message_as_match_delta()
+                            .expect("Invalid union table, expected `EgressMessage::MatchDelta`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::SessionOutcomes => EgressMessageT::SessionOutcomes(alloc::boxed::Box::new(
+                        self.message_as_session_outcomes()
+                            .expect("Invalid union table, expected `EgressMessage::SessionOutcomes`.")
+                            .unpack(),
+                    )),
+                    _ => EgressMessageT::NONE,
+                };
+                EgressT { message }
+            }
+
+            #[inline]
+            pub fn message_type(&self) -> EgressMessage {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<EgressMessage>(Egress::VT_MESSAGE_TYPE, Some(EgressMessage::NONE)).unwrap() }
+            }
+            #[inline]
+            pub fn message(&self) -> ::flatbuffers::Table<'a> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(Egress::VT_MESSAGE, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_edge_accepted(&self) -> Option<EdgeAccepted<'a>> {
+                if self.message_type() == EgressMessage::EdgeAccepted {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { EdgeAccepted::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_edge_refused(&self) -> Option<EdgeRefused<'a>> {
+                if self.message_type() == EgressMessage::EdgeRefused {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { EdgeRefused::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_match_opened(&self) -> Option<MatchOpened<'a>> {
+                if self.message_type() == EgressMessage::MatchOpened {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { MatchOpened::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_match_closed(&self) -> Option<MatchClosed<'a>> {
+                if self.message_type() == EgressMessage::MatchClosed {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { MatchClosed::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_session_joined(&self) -> Option<SessionJoined<'a>> {
+                if self.message_type() == EgressMessage::SessionJoined {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { SessionJoined::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_session_refused(&self) -> Option<SessionRefused<'a>> {
+                if self.message_type() == EgressMessage::SessionRefused {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { SessionRefused::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_session_ended(&self) -> Option<SessionEnded<'a>> {
+                if self.message_type() == EgressMessage::SessionEnded {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { SessionEnded::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_match_baseline(&self) -> Option<MatchBaseline<'a>> {
+                if self.message_type() == EgressMessage::MatchBaseline {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { MatchBaseline::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_match_delta(&self) -> Option<MatchDelta<'a>> {
+                if self.message_type() == EgressMessage::MatchDelta {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { MatchDelta::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_session_outcomes(&self) -> Option<SessionOutcomes<'a>> {
+                if self.message_type() == EgressMessage::SessionOutcomes {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { SessionOutcomes::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Egress<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_union::<EgressMessage, _>(
+                        "message_type",
+                        Self::VT_MESSAGE_TYPE,
+                        "message",
+                        Self::VT_MESSAGE,
+                        true,
+                        |key, v, pos| match key {
+                            EgressMessage::EdgeAccepted => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<EdgeAccepted>>(
+                                    "EgressMessage::EdgeAccepted",
+                                    pos,
+                                ),
+                            EgressMessage::EdgeRefused => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<EdgeRefused>>(
+                                    "EgressMessage::EdgeRefused",
+                                    pos,
+                                ),
+                            EgressMessage::MatchOpened => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchOpened>>(
+                                    "EgressMessage::MatchOpened",
+                                    pos,
+                                ),
+                            EgressMessage::MatchClosed => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchClosed>>(
+                                    "EgressMessage::MatchClosed",
+                                    pos,
+                                ),
+                            EgressMessage::SessionJoined => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionJoined>>(
+                                    "EgressMessage::SessionJoined",
+                                    pos,
+                                ),
+                            EgressMessage::SessionRefused => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionRefused>>(
+                                    "EgressMessage::SessionRefused",
+                                    pos,
+                                ),
+                            EgressMessage::SessionEnded => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionEnded>>(
+                                    "EgressMessage::SessionEnded",
+                                    pos,
+                                ),
+                            EgressMessage::MatchBaseline => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchBaseline>>(
+                                    "EgressMessage::MatchBaseline",
+                                    pos,
+                                ),
+                            EgressMessage::MatchDelta => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<MatchDelta>>(
+                                    "EgressMessage::MatchDelta",
+                                    pos,
+                                ),
+                            EgressMessage::SessionOutcomes => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionOutcomes>>(
+                                    "EgressMessage::SessionOutcomes",
+                                    pos,
+                                ),
+                            _ => Ok(()),
+                        },
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct EgressArgs {
+            pub message_type: EgressMessage,
+            pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
+        }
+        impl<'a> Default for EgressArgs {
+            #[inline]
+            fn default() -> Self {
+                EgressArgs {
+                    message_type: EgressMessage::NONE,
+                    message: None, // required field
+                }
+            }
+        }
+
+        pub struct EgressBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> EgressBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_message_type(&mut self, message_type: EgressMessage) {
+                self.fbb_.push_slot::<EgressMessage>(Egress::VT_MESSAGE_TYPE, message_type, EgressMessage::NONE);
+            }
+            #[inline]
+            pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Egress::VT_MESSAGE, message);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EgressBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                EgressBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Egress<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Egress::VT_MESSAGE, "message");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Egress<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Egress");
+                ds.field("message_type", &self.message_type());
+                match self.message_type() {
+                    EgressMessage::EdgeAccepted => {
+                        if let Some(x) = self.message_as_edge_accepted() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::EdgeRefused => {
+                        if let Some(x) = self.message_as_edge_refused() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::MatchOpened => {
+                        if let Some(x) = self.message_as_match_opened() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::MatchClosed => {
+                        if let Some(x) = self.message_as_match_closed() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::SessionJoined => {
+                        if let Some(x) = self.message_as_session_joined() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::SessionRefused => {
+                        if let Some(x) = self.message_as_session_refused() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::SessionEnded => {
+                        if let Some(x) = self.message_as_session_ended() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::MatchBaseline => {
+                        if let Some(x) = self.message_as_match_baseline() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::MatchDelta => {
+                        if let Some(x) = self.message_as_match_delta() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::SessionOutcomes => {
+                        if let Some(x) = self.message_as_session_outcomes() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    _ => {
+                        let x: Option<()> = None;
+                        ds.field("message", &x)
+                    }
+                };
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct EgressT {
+            pub message: EgressMessageT,
+        }
+        impl Default for EgressT {
+            fn default() -> Self {
+                Self { message: EgressMessageT::NONE }
+            }
+        }
+        impl EgressT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Egress<'b>> {
+                let message_type = self.message.egress_message_type();
+                let message = self.message.pack(_fbb);
+                Egress::create(_fbb, &EgressArgs { message_type, message })
+            }
+        }
+    } // pub mod cluster
+} // pub mod worldlog

@@ -2,1233 +2,1266 @@
 // @generated
 extern crate alloc;
 
-
 #[allow(unused_imports, dead_code)]
 pub mod worldlog {
 
-#[allow(unused_imports, dead_code)]
-pub mod manifest {
+    #[allow(unused_imports, dead_code)]
+    pub mod manifest {
 
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_FIELD_KIND: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_FIELD_KIND: u8 = 11;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_FIELD_KIND: [FieldKind; 12] = [
+            FieldKind::Bool,
+            FieldKind::U8,
+            FieldKind::U16,
+            FieldKind::U32,
+            FieldKind::U64,
+            FieldKind::I8,
+            FieldKind::I16,
+            FieldKind::I32,
+            FieldKind::I64,
+            FieldKind::F32,
+            FieldKind::Entity,
+            FieldKind::Player,
+        ];
 
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_FIELD_KIND: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_FIELD_KIND: u8 = 11;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_FIELD_KIND: [FieldKind; 12] = [
-  FieldKind::Bool,
-  FieldKind::U8,
-  FieldKind::U16,
-  FieldKind::U32,
-  FieldKind::U64,
-  FieldKind::I8,
-  FieldKind::I16,
-  FieldKind::I32,
-  FieldKind::I64,
-  FieldKind::F32,
-  FieldKind::Entity,
-  FieldKind::Player,
-];
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct FieldKind(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl FieldKind {
+            pub const Bool: Self = Self(0);
+            pub const U8: Self = Self(1);
+            pub const U16: Self = Self(2);
+            pub const U32: Self = Self(3);
+            pub const U64: Self = Self(4);
+            pub const I8: Self = Self(5);
+            pub const I16: Self = Self(6);
+            pub const I32: Self = Self(7);
+            pub const I64: Self = Self(8);
+            pub const F32: Self = Self(9);
+            pub const Entity: Self = Self(10);
+            pub const Player: Self = Self(11);
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct FieldKind(pub u8);
-#[allow(non_upper_case_globals)]
-impl FieldKind {
-  pub const Bool: Self = Self(0);
-  pub const U8: Self = Self(1);
-  pub const U16: Self = Self(2);
-  pub const U32: Self = Self(3);
-  pub const U64: Self = Self(4);
-  pub const I8: Self = Self(5);
-  pub const I16: Self = Self(6);
-  pub const I32: Self = Self(7);
-  pub const I64: Self = Self(8);
-  pub const F32: Self = Self(9);
-  pub const Entity: Self = Self(10);
-  pub const Player: Self = Self(11);
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 11;
+            pub const ENUM_VALUES: &'static [Self] = &[
+                Self::Bool,
+                Self::U8,
+                Self::U16,
+                Self::U32,
+                Self::U64,
+                Self::I8,
+                Self::I16,
+                Self::I32,
+                Self::I64,
+                Self::F32,
+                Self::Entity,
+                Self::Player,
+            ];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::Bool => Some("Bool"),
+                    Self::U8 => Some("U8"),
+                    Self::U16 => Some("U16"),
+                    Self::U32 => Some("U32"),
+                    Self::U64 => Some("U64"),
+                    Self::I8 => Some("I8"),
+                    Self::I16 => Some("I16"),
+                    Self::I32 => Some("I32"),
+                    Self::I64 => Some("I64"),
+                    Self::F32 => Some("F32"),
+                    Self::Entity => Some("Entity"),
+                    Self::Player => Some("Player"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for FieldKind {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for FieldKind {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 11;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::Bool,
-    Self::U8,
-    Self::U16,
-    Self::U32,
-    Self::U64,
-    Self::I8,
-    Self::I16,
-    Self::I32,
-    Self::I64,
-    Self::F32,
-    Self::Entity,
-    Self::Player,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::Bool => Some("Bool"),
-      Self::U8 => Some("U8"),
-      Self::U16 => Some("U16"),
-      Self::U32 => Some("U32"),
-      Self::U64 => Some("U64"),
-      Self::I8 => Some("I8"),
-      Self::I16 => Some("I16"),
-      Self::I32 => Some("I32"),
-      Self::I64 => Some("I64"),
-      Self::F32 => Some("F32"),
-      Self::Entity => Some("Entity"),
-      Self::Player => Some("Player"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for FieldKind {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for FieldKind {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
+        impl ::flatbuffers::Push for FieldKind {
+            type Output = FieldKind;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::flatbuffers::Push for FieldKind {
-    type Output = FieldKind;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
+        impl ::flatbuffers::EndianScalar for FieldKind {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
 
-impl ::flatbuffers::EndianScalar for FieldKind {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
+        impl<'a> ::flatbuffers::Verifiable for FieldKind {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Verifiable for FieldKind {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for FieldKind {}
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_VISIBILITY: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_VISIBILITY: u8 = 2;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_VISIBILITY: [Visibility; 3] =
+            [Visibility::Everyone, Visibility::Owner, Visibility::Server];
 
-impl ::flatbuffers::SimpleToVerifyInSlice for FieldKind {}
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_VISIBILITY: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_VISIBILITY: u8 = 2;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_VISIBILITY: [Visibility; 3] = [
-  Visibility::Everyone,
-  Visibility::Owner,
-  Visibility::Server,
-];
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct Visibility(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl Visibility {
+            pub const Everyone: Self = Self(0);
+            pub const Owner: Self = Self(1);
+            pub const Server: Self = Self(2);
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct Visibility(pub u8);
-#[allow(non_upper_case_globals)]
-impl Visibility {
-  pub const Everyone: Self = Self(0);
-  pub const Owner: Self = Self(1);
-  pub const Server: Self = Self(2);
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 2;
+            pub const ENUM_VALUES: &'static [Self] = &[Self::Everyone, Self::Owner, Self::Server];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::Everyone => Some("Everyone"),
+                    Self::Owner => Some("Owner"),
+                    Self::Server => Some("Server"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for Visibility {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for Visibility {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 2;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::Everyone,
-    Self::Owner,
-    Self::Server,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::Everyone => Some("Everyone"),
-      Self::Owner => Some("Owner"),
-      Self::Server => Some("Server"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for Visibility {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for Visibility {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
+        impl ::flatbuffers::Push for Visibility {
+            type Output = Visibility;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::flatbuffers::Push for Visibility {
-    type Output = Visibility;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
+        impl ::flatbuffers::EndianScalar for Visibility {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
 
-impl ::flatbuffers::EndianScalar for Visibility {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
+        impl<'a> ::flatbuffers::Verifiable for Visibility {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Verifiable for Visibility {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for Visibility {}
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_SYNC: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_SYNC: u8 = 2;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_SYNC: [Sync; 3] = [Sync::Plain, Sync::Interpolate, Sync::Predict];
 
-impl ::flatbuffers::SimpleToVerifyInSlice for Visibility {}
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_SYNC: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_SYNC: u8 = 2;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_SYNC: [Sync; 3] = [
-  Sync::Plain,
-  Sync::Interpolate,
-  Sync::Predict,
-];
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct Sync(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl Sync {
+            pub const Plain: Self = Self(0);
+            pub const Interpolate: Self = Self(1);
+            pub const Predict: Self = Self(2);
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct Sync(pub u8);
-#[allow(non_upper_case_globals)]
-impl Sync {
-  pub const Plain: Self = Self(0);
-  pub const Interpolate: Self = Self(1);
-  pub const Predict: Self = Self(2);
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 2;
+            pub const ENUM_VALUES: &'static [Self] = &[Self::Plain, Self::Interpolate, Self::Predict];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::Plain => Some("Plain"),
+                    Self::Interpolate => Some("Interpolate"),
+                    Self::Predict => Some("Predict"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for Sync {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for Sync {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 2;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::Plain,
-    Self::Interpolate,
-    Self::Predict,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::Plain => Some("Plain"),
-      Self::Interpolate => Some("Interpolate"),
-      Self::Predict => Some("Predict"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for Sync {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for Sync {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
+        impl ::flatbuffers::Push for Sync {
+            type Output = Sync;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::flatbuffers::Push for Sync {
-    type Output = Sync;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
+        impl ::flatbuffers::EndianScalar for Sync {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
 
-impl ::flatbuffers::EndianScalar for Sync {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
+        impl<'a> ::flatbuffers::Verifiable for Sync {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Verifiable for Sync {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for Sync {}
+        pub enum FieldOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-impl ::flatbuffers::SimpleToVerifyInSlice for Sync {}
-pub enum FieldOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        pub struct Field<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-pub struct Field<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Field<'a> {
+            type Inner = Field<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Field<'a> {
-  type Inner = Field<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> Field<'a> {
+            pub const VT_NAME: ::flatbuffers::VOffsetT = 4;
+            pub const VT_KIND: ::flatbuffers::VOffsetT = 6;
+            pub const VT_SCALE: ::flatbuffers::VOffsetT = 8;
 
-impl<'a> Field<'a> {
-  pub const VT_NAME: ::flatbuffers::VOffsetT = 4;
-  pub const VT_KIND: ::flatbuffers::VOffsetT = 6;
-  pub const VT_SCALE: ::flatbuffers::VOffsetT = 8;
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Field { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args FieldArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Field<'bldr>> {
+                let mut builder = FieldBuilder::new(_fbb);
+                builder.add_scale(args.scale);
+                if let Some(x) = args.name {
+                    builder.add_name(x);
+                }
+                builder.add_kind(args.kind);
+                builder.finish()
+            }
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Field { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args FieldArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Field<'bldr>> {
-    let mut builder = FieldBuilder::new(_fbb);
-    builder.add_scale(args.scale);
-    if let Some(x) = args.name { builder.add_name(x); }
-    builder.add_kind(args.kind);
-    builder.finish()
-  }
+            pub fn unpack(&self) -> FieldT {
+                let name = {
+                    let x = self.name();
+                    alloc::string::ToString::to_string(x)
+                };
+                let kind = self.kind();
+                let scale = self.scale();
+                FieldT { name, kind, scale }
+            }
 
-  pub fn unpack(&self) -> FieldT {
-    let name = {
-      let x = self.name();
-      alloc::string::ToString::to_string(x)
-    };
-    let kind = self.kind();
-    let scale = self.scale();
-    FieldT {
-      name,
-      kind,
-      scale,
-    }
-  }
+            #[inline]
+            pub fn name(&self) -> &'a str {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Field::VT_NAME, None).unwrap() }
+            }
+            #[inline]
+            pub fn kind(&self) -> FieldKind {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<FieldKind>(Field::VT_KIND, Some(FieldKind::Bool)).unwrap() }
+            }
+            /// A number on the wire divided by this is the number meant; 0 and 1 mean no scale.
+            #[inline]
+            pub fn scale(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Field::VT_SCALE, Some(0)).unwrap() }
+            }
+        }
 
-  #[inline]
-  pub fn name(&self) -> &'a str {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Field::VT_NAME, None).unwrap()}
-  }
-  #[inline]
-  pub fn kind(&self) -> FieldKind {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<FieldKind>(Field::VT_KIND, Some(FieldKind::Bool)).unwrap()}
-  }
-  /// A number on the wire divided by this is the number meant; 0 and 1 mean no scale.
-  #[inline]
-  pub fn scale(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Field::VT_SCALE, Some(0)).unwrap()}
-  }
-}
+        impl ::flatbuffers::Verifiable for Field<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, true)?
+                    .visit_field::<FieldKind>("kind", Self::VT_KIND, false)?
+                    .visit_field::<u32>("scale", Self::VT_SCALE, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct FieldArgs<'a> {
+            pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub kind: FieldKind,
+            pub scale: u32,
+        }
+        impl<'a> Default for FieldArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                FieldArgs {
+                    name: None, // required field
+                    kind: FieldKind::Bool,
+                    scale: 0,
+                }
+            }
+        }
 
-impl ::flatbuffers::Verifiable for Field<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, true)?
-     .visit_field::<FieldKind>("kind", Self::VT_KIND, false)?
-     .visit_field::<u32>("scale", Self::VT_SCALE, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct FieldArgs<'a> {
-    pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub kind: FieldKind,
-    pub scale: u32,
-}
-impl<'a> Default for FieldArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    FieldArgs {
-      name: None, // required field
-      kind: FieldKind::Bool,
-      scale: 0,
-    }
-  }
-}
+        pub struct FieldBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> FieldBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Field::VT_NAME, name);
+            }
+            #[inline]
+            pub fn add_kind(&mut self, kind: FieldKind) {
+                self.fbb_.push_slot::<FieldKind>(Field::VT_KIND, kind, FieldKind::Bool);
+            }
+            #[inline]
+            pub fn add_scale(&mut self, scale: u32) {
+                self.fbb_.push_slot::<u32>(Field::VT_SCALE, scale, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> FieldBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                FieldBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Field<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Field::VT_NAME, "name");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-pub struct FieldBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> FieldBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Field::VT_NAME, name);
-  }
-  #[inline]
-  pub fn add_kind(&mut self, kind: FieldKind) {
-    self.fbb_.push_slot::<FieldKind>(Field::VT_KIND, kind, FieldKind::Bool);
-  }
-  #[inline]
-  pub fn add_scale(&mut self, scale: u32) {
-    self.fbb_.push_slot::<u32>(Field::VT_SCALE, scale, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> FieldBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    FieldBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Field<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Field::VT_NAME,"name");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        impl ::core::fmt::Debug for Field<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Field");
+                ds.field("name", &self.name());
+                ds.field("kind", &self.kind());
+                ds.field("scale", &self.scale());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct FieldT {
+            pub name: alloc::string::String,
+            pub kind: FieldKind,
+            pub scale: u32,
+        }
+        impl Default for FieldT {
+            fn default() -> Self {
+                Self { name: alloc::string::ToString::to_string(""), kind: FieldKind::Bool, scale: 0 }
+            }
+        }
+        impl FieldT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Field<'b>> {
+                let name = Some({
+                    let x = &self.name;
+                    _fbb.create_string(x)
+                });
+                let kind = self.kind;
+                let scale = self.scale;
+                Field::create(_fbb, &FieldArgs { name, kind, scale })
+            }
+        }
+        pub enum ComponentOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-impl ::core::fmt::Debug for Field<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Field");
-      ds.field("name", &self.name());
-      ds.field("kind", &self.kind());
-      ds.field("scale", &self.scale());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct FieldT {
-  pub name: alloc::string::String,
-  pub kind: FieldKind,
-  pub scale: u32,
-}
-impl Default for FieldT {
-  fn default() -> Self {
-    Self {
-      name: alloc::string::ToString::to_string(""),
-      kind: FieldKind::Bool,
-      scale: 0,
-    }
-  }
-}
-impl FieldT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Field<'b>> {
-    let name = Some({
-      let x = &self.name;
-      _fbb.create_string(x)
-    });
-    let kind = self.kind;
-    let scale = self.scale;
-    Field::create(_fbb, &FieldArgs{
-      name,
-      kind,
-      scale,
-    })
-  }
-}
-pub enum ComponentOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        pub struct Component<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-pub struct Component<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Component<'a> {
+            type Inner = Component<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Component<'a> {
-  type Inner = Component<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> Component<'a> {
+            pub const VT_NUMBER: ::flatbuffers::VOffsetT = 4;
+            pub const VT_NAME: ::flatbuffers::VOffsetT = 6;
+            pub const VT_VISIBILITY: ::flatbuffers::VOffsetT = 8;
+            pub const VT_SYNC: ::flatbuffers::VOffsetT = 10;
+            pub const VT_FIELDS: ::flatbuffers::VOffsetT = 12;
 
-impl<'a> Component<'a> {
-  pub const VT_NUMBER: ::flatbuffers::VOffsetT = 4;
-  pub const VT_NAME: ::flatbuffers::VOffsetT = 6;
-  pub const VT_VISIBILITY: ::flatbuffers::VOffsetT = 8;
-  pub const VT_SYNC: ::flatbuffers::VOffsetT = 10;
-  pub const VT_FIELDS: ::flatbuffers::VOffsetT = 12;
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Component { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ComponentArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Component<'bldr>> {
+                let mut builder = ComponentBuilder::new(_fbb);
+                if let Some(x) = args.fields {
+                    builder.add_fields(x);
+                }
+                if let Some(x) = args.name {
+                    builder.add_name(x);
+                }
+                builder.add_number(args.number);
+                builder.add_sync(args.sync);
+                builder.add_visibility(args.visibility);
+                builder.finish()
+            }
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Component { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ComponentArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Component<'bldr>> {
-    let mut builder = ComponentBuilder::new(_fbb);
-    if let Some(x) = args.fields { builder.add_fields(x); }
-    if let Some(x) = args.name { builder.add_name(x); }
-    builder.add_number(args.number);
-    builder.add_sync(args.sync);
-    builder.add_visibility(args.visibility);
-    builder.finish()
-  }
+            pub fn unpack(&self) -> ComponentT {
+                let number = self.number();
+                let name = {
+                    let x = self.name();
+                    alloc::string::ToString::to_string(x)
+                };
+                let visibility = self.visibility();
+                let sync = self.sync();
+                let fields = {
+                    let x = self.fields();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                ComponentT { number, name, visibility, sync, fields }
+            }
 
-  pub fn unpack(&self) -> ComponentT {
-    let number = self.number();
-    let name = {
-      let x = self.name();
-      alloc::string::ToString::to_string(x)
-    };
-    let visibility = self.visibility();
-    let sync = self.sync();
-    let fields = {
-      let x = self.fields();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    ComponentT {
-      number,
-      name,
-      visibility,
-      sync,
-      fields,
-    }
-  }
+            #[inline]
+            pub fn number(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Component::VT_NUMBER, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn name(&self) -> &'a str {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Component::VT_NAME, None).unwrap() }
+            }
+            #[inline]
+            pub fn visibility(&self) -> Visibility {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<Visibility>(Component::VT_VISIBILITY, Some(Visibility::Everyone)).unwrap() }
+            }
+            #[inline]
+            pub fn sync(&self) -> Sync {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<Sync>(Component::VT_SYNC, Some(Sync::Plain)).unwrap() }
+            }
+            #[inline]
+            pub fn fields(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Field<'a>>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Field>>>>(Component::VT_FIELDS, None).unwrap()
+                }
+            }
+        }
 
-  #[inline]
-  pub fn number(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(Component::VT_NUMBER, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn name(&self) -> &'a str {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Component::VT_NAME, None).unwrap()}
-  }
-  #[inline]
-  pub fn visibility(&self) -> Visibility {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<Visibility>(Component::VT_VISIBILITY, Some(Visibility::Everyone)).unwrap()}
-  }
-  #[inline]
-  pub fn sync(&self) -> Sync {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<Sync>(Component::VT_SYNC, Some(Sync::Plain)).unwrap()}
-  }
-  #[inline]
-  pub fn fields(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Field<'a>>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Field>>>>(Component::VT_FIELDS, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Component<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
+        impl ::flatbuffers::Verifiable for Component<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
      .visit_field::<u16>("number", Self::VT_NUMBER, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, true)?
      .visit_field::<Visibility>("visibility", Self::VT_VISIBILITY, false)?
      .visit_field::<Sync>("sync", Self::VT_SYNC, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<Field>>>>("fields", Self::VT_FIELDS, true)?
      .finish();
-    Ok(())
-  }
-}
-pub struct ComponentArgs<'a> {
-    pub number: u16,
-    pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub visibility: Visibility,
-    pub sync: Sync,
-    pub fields: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Field<'a>>>>>,
-}
-impl<'a> Default for ComponentArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    ComponentArgs {
-      number: 0,
-      name: None, // required field
-      visibility: Visibility::Everyone,
-      sync: Sync::Plain,
-      fields: None, // required field
-    }
-  }
-}
+                Ok(())
+            }
+        }
+        pub struct ComponentArgs<'a> {
+            pub number: u16,
+            pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub visibility: Visibility,
+            pub sync: Sync,
+            pub fields:
+                Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Field<'a>>>>>,
+        }
+        impl<'a> Default for ComponentArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                ComponentArgs {
+                    number: 0,
+                    name: None, // required field
+                    visibility: Visibility::Everyone,
+                    sync: Sync::Plain,
+                    fields: None, // required field
+                }
+            }
+        }
 
-pub struct ComponentBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ComponentBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_number(&mut self, number: u16) {
-    self.fbb_.push_slot::<u16>(Component::VT_NUMBER, number, 0);
-  }
-  #[inline]
-  pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Component::VT_NAME, name);
-  }
-  #[inline]
-  pub fn add_visibility(&mut self, visibility: Visibility) {
-    self.fbb_.push_slot::<Visibility>(Component::VT_VISIBILITY, visibility, Visibility::Everyone);
-  }
-  #[inline]
-  pub fn add_sync(&mut self, sync: Sync) {
-    self.fbb_.push_slot::<Sync>(Component::VT_SYNC, sync, Sync::Plain);
-  }
-  #[inline]
-  pub fn add_fields(&mut self, fields: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<Field<'b >>>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Component::VT_FIELDS, fields);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ComponentBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ComponentBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Component<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Component::VT_NAME,"name");
-    self.fbb_.required(o, Component::VT_FIELDS,"fields");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct ComponentBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ComponentBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_number(&mut self, number: u16) {
+                self.fbb_.push_slot::<u16>(Component::VT_NUMBER, number, 0);
+            }
+            #[inline]
+            pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Component::VT_NAME, name);
+            }
+            #[inline]
+            pub fn add_visibility(&mut self, visibility: Visibility) {
+                self.fbb_.push_slot::<Visibility>(Component::VT_VISIBILITY, visibility, Visibility::Everyone);
+            }
+            #[inline]
+            pub fn add_sync(&mut self, sync: Sync) {
+                self.fbb_.push_slot::<Sync>(Component::VT_SYNC, sync, Sync::Plain);
+            }
+            #[inline]
+            pub fn add_fields(
+                &mut self,
+                fields: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, ::flatbuffers::ForwardsUOffset<Field<'b>>>>,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Component::VT_FIELDS, fields);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ComponentBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ComponentBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Component<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Component::VT_NAME, "name");
+                self.fbb_.required(o, Component::VT_FIELDS, "fields");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for Component<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Component");
-      ds.field("number", &self.number());
-      ds.field("name", &self.name());
-      ds.field("visibility", &self.visibility());
-      ds.field("sync", &self.sync());
-      ds.field("fields", &self.fields());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ComponentT {
-  pub number: u16,
-  pub name: alloc::string::String,
-  pub visibility: Visibility,
-  pub sync: Sync,
-  pub fields: alloc::vec::Vec<FieldT>,
-}
-impl Default for ComponentT {
-  fn default() -> Self {
-    Self {
-      number: 0,
-      name: alloc::string::ToString::to_string(""),
-      visibility: Visibility::Everyone,
-      sync: Sync::Plain,
-      fields: Default::default(),
-    }
-  }
-}
-impl ComponentT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Component<'b>> {
-    let number = self.number;
-    let name = Some({
-      let x = &self.name;
-      _fbb.create_string(x)
-    });
-    let visibility = self.visibility;
-    let sync = self.sync;
-    let fields = Some({
-      let x = &self.fields;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();_fbb.create_vector(&w)
-    });
-    Component::create(_fbb, &ComponentArgs{
-      number,
-      name,
-      visibility,
-      sync,
-      fields,
-    })
-  }
-}
-pub enum RejectionOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        impl ::core::fmt::Debug for Component<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Component");
+                ds.field("number", &self.number());
+                ds.field("name", &self.name());
+                ds.field("visibility", &self.visibility());
+                ds.field("sync", &self.sync());
+                ds.field("fields", &self.fields());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ComponentT {
+            pub number: u16,
+            pub name: alloc::string::String,
+            pub visibility: Visibility,
+            pub sync: Sync,
+            pub fields: alloc::vec::Vec<FieldT>,
+        }
+        impl Default for ComponentT {
+            fn default() -> Self {
+                Self {
+                    number: 0,
+                    name: alloc::string::ToString::to_string(""),
+                    visibility: Visibility::Everyone,
+                    sync: Sync::Plain,
+                    fields: Default::default(),
+                }
+            }
+        }
+        impl ComponentT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Component<'b>> {
+                let number = self.number;
+                let name = Some({
+                    let x = &self.name;
+                    _fbb.create_string(x)
+                });
+                let visibility = self.visibility;
+                let sync = self.sync;
+                let fields = Some({
+                    let x = &self.fields;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();
+                    _fbb.create_vector(&w)
+                });
+                Component::create(_fbb, &ComponentArgs { number, name, visibility, sync, fields })
+            }
+        }
+        pub enum RejectionOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-pub struct Rejection<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        pub struct Rejection<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Rejection<'a> {
-  type Inner = Rejection<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Rejection<'a> {
+            type Inner = Rejection<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> Rejection<'a> {
-  pub const VT_CODE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_NAME: ::flatbuffers::VOffsetT = 6;
+        impl<'a> Rejection<'a> {
+            pub const VT_CODE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_NAME: ::flatbuffers::VOffsetT = 6;
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Rejection { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args RejectionArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Rejection<'bldr>> {
-    let mut builder = RejectionBuilder::new(_fbb);
-    if let Some(x) = args.name { builder.add_name(x); }
-    builder.add_code(args.code);
-    builder.finish()
-  }
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Rejection { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args RejectionArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Rejection<'bldr>> {
+                let mut builder = RejectionBuilder::new(_fbb);
+                if let Some(x) = args.name {
+                    builder.add_name(x);
+                }
+                builder.add_code(args.code);
+                builder.finish()
+            }
 
-  pub fn unpack(&self) -> RejectionT {
-    let code = self.code();
-    let name = {
-      let x = self.name();
-      alloc::string::ToString::to_string(x)
-    };
-    RejectionT {
-      code,
-      name,
-    }
-  }
+            pub fn unpack(&self) -> RejectionT {
+                let code = self.code();
+                let name = {
+                    let x = self.name();
+                    alloc::string::ToString::to_string(x)
+                };
+                RejectionT { code, name }
+            }
 
-  #[inline]
-  pub fn code(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(Rejection::VT_CODE, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn name(&self) -> &'a str {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Rejection::VT_NAME, None).unwrap()}
-  }
-}
+            #[inline]
+            pub fn code(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Rejection::VT_CODE, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn name(&self) -> &'a str {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Rejection::VT_NAME, None).unwrap() }
+            }
+        }
 
-impl ::flatbuffers::Verifiable for Rejection<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u16>("code", Self::VT_CODE, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct RejectionArgs<'a> {
-    pub code: u16,
-    pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
-}
-impl<'a> Default for RejectionArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    RejectionArgs {
-      code: 0,
-      name: None, // required field
-    }
-  }
-}
+        impl ::flatbuffers::Verifiable for Rejection<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u16>("code", Self::VT_CODE, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, true)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct RejectionArgs<'a> {
+            pub code: u16,
+            pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
+        }
+        impl<'a> Default for RejectionArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                RejectionArgs {
+                    code: 0,
+                    name: None, // required field
+                }
+            }
+        }
 
-pub struct RejectionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> RejectionBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_code(&mut self, code: u16) {
-    self.fbb_.push_slot::<u16>(Rejection::VT_CODE, code, 0);
-  }
-  #[inline]
-  pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Rejection::VT_NAME, name);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> RejectionBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    RejectionBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Rejection<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Rejection::VT_NAME,"name");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct RejectionBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> RejectionBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_code(&mut self, code: u16) {
+                self.fbb_.push_slot::<u16>(Rejection::VT_CODE, code, 0);
+            }
+            #[inline]
+            pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Rejection::VT_NAME, name);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> RejectionBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                RejectionBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Rejection<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Rejection::VT_NAME, "name");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for Rejection<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Rejection");
-      ds.field("code", &self.code());
-      ds.field("name", &self.name());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct RejectionT {
-  pub code: u16,
-  pub name: alloc::string::String,
-}
-impl Default for RejectionT {
-  fn default() -> Self {
-    Self {
-      code: 0,
-      name: alloc::string::ToString::to_string(""),
-    }
-  }
-}
-impl RejectionT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Rejection<'b>> {
-    let code = self.code;
-    let name = Some({
-      let x = &self.name;
-      _fbb.create_string(x)
-    });
-    Rejection::create(_fbb, &RejectionArgs{
-      code,
-      name,
-    })
-  }
-}
-pub enum ManifestOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        impl ::core::fmt::Debug for Rejection<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Rejection");
+                ds.field("code", &self.code());
+                ds.field("name", &self.name());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct RejectionT {
+            pub code: u16,
+            pub name: alloc::string::String,
+        }
+        impl Default for RejectionT {
+            fn default() -> Self {
+                Self { code: 0, name: alloc::string::ToString::to_string("") }
+            }
+        }
+        impl RejectionT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Rejection<'b>> {
+                let code = self.code;
+                let name = Some({
+                    let x = &self.name;
+                    _fbb.create_string(x)
+                });
+                Rejection::create(_fbb, &RejectionArgs { code, name })
+            }
+        }
+        pub enum ManifestOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-pub struct Manifest<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        pub struct Manifest<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Manifest<'a> {
-  type Inner = Manifest<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Manifest<'a> {
+            type Inner = Manifest<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> Manifest<'a> {
-  pub const VT_GAME: ::flatbuffers::VOffsetT = 4;
-  pub const VT_RULES_VERSION: ::flatbuffers::VOffsetT = 6;
-  pub const VT_TICK_MILLIHERTZ: ::flatbuffers::VOffsetT = 8;
-  pub const VT_COMPONENTS: ::flatbuffers::VOffsetT = 10;
-  pub const VT_REJECTIONS: ::flatbuffers::VOffsetT = 12;
-  pub const VT_COMMAND_SCHEMA: ::flatbuffers::VOffsetT = 14;
+        impl<'a> Manifest<'a> {
+            pub const VT_GAME: ::flatbuffers::VOffsetT = 4;
+            pub const VT_RULES_VERSION: ::flatbuffers::VOffsetT = 6;
+            pub const VT_TICK_MILLIHERTZ: ::flatbuffers::VOffsetT = 8;
+            pub const VT_COMPONENTS: ::flatbuffers::VOffsetT = 10;
+            pub const VT_REJECTIONS: ::flatbuffers::VOffsetT = 12;
+            pub const VT_COMMAND_SCHEMA: ::flatbuffers::VOffsetT = 14;
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Manifest { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ManifestArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Manifest<'bldr>> {
-    let mut builder = ManifestBuilder::new(_fbb);
-    if let Some(x) = args.command_schema { builder.add_command_schema(x); }
-    if let Some(x) = args.rejections { builder.add_rejections(x); }
-    if let Some(x) = args.components { builder.add_components(x); }
-    builder.add_tick_millihertz(args.tick_millihertz);
-    builder.add_rules_version(args.rules_version);
-    if let Some(x) = args.game { builder.add_game(x); }
-    builder.finish()
-  }
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Manifest { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ManifestArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Manifest<'bldr>> {
+                let mut builder = ManifestBuilder::new(_fbb);
+                if let Some(x) = args.command_schema {
+                    builder.add_command_schema(x);
+                }
+                if let Some(x) = args.rejections {
+                    builder.add_rejections(x);
+                }
+                if let Some(x) = args.components {
+                    builder.add_components(x);
+                }
+                builder.add_tick_millihertz(args.tick_millihertz);
+                builder.add_rules_version(args.rules_version);
+                if let Some(x) = args.game {
+                    builder.add_game(x);
+                }
+                builder.finish()
+            }
 
-  pub fn unpack(&self) -> ManifestT {
-    let game = {
-      let x = self.game();
-      alloc::string::ToString::to_string(x)
-    };
-    let rules_version = self.rules_version();
-    let tick_millihertz = self.tick_millihertz();
-    let components = {
-      let x = self.components();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    let rejections = {
-      let x = self.rejections();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    let command_schema = {
-      let x = self.command_schema();
-      x.into_iter().collect()
-    };
-    ManifestT {
-      game,
-      rules_version,
-      tick_millihertz,
-      components,
-      rejections,
-      command_schema,
-    }
-  }
+            pub fn unpack(&self) -> ManifestT {
+                let game = {
+                    let x = self.game();
+                    alloc::string::ToString::to_string(x)
+                };
+                let rules_version = self.rules_version();
+                let tick_millihertz = self.tick_millihertz();
+                let components = {
+                    let x = self.components();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                let rejections = {
+                    let x = self.rejections();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                let command_schema = {
+                    let x = self.command_schema();
+                    x.into_iter().collect()
+                };
+                ManifestT { game, rules_version, tick_millihertz, components, rejections, command_schema }
+            }
 
-  #[inline]
-  pub fn game(&self) -> &'a str {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Manifest::VT_GAME, None).unwrap()}
-  }
-  #[inline]
-  pub fn rules_version(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Manifest::VT_RULES_VERSION, Some(0)).unwrap()}
-  }
-  /// Ticks a second times 1,000; 0 when the match steps on command.
-  #[inline]
-  pub fn tick_millihertz(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Manifest::VT_TICK_MILLIHERTZ, Some(0)).unwrap()}
-  }
-  /// Ascending by number; the first is number 0, the entity itself.
-  #[inline]
-  pub fn components(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Component<'a>>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Component>>>>(Manifest::VT_COMPONENTS, None).unwrap()}
-  }
-  #[inline]
-  pub fn rejections(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection<'a>>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection>>>>(Manifest::VT_REJECTIONS, None).unwrap()}
-  }
-  /// The command union as a FlatBuffers binary schema (.bfbs); empty when commands are opaque.
-  #[inline]
-  pub fn command_schema(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Manifest::VT_COMMAND_SCHEMA, None).unwrap()}
-  }
-}
+            #[inline]
+            pub fn game(&self) -> &'a str {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Manifest::VT_GAME, None).unwrap() }
+            }
+            #[inline]
+            pub fn rules_version(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Manifest::VT_RULES_VERSION, Some(0)).unwrap() }
+            }
+            /// Ticks a second times 1,000; 0 when the match steps on command.
+            #[inline]
+            pub fn tick_millihertz(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Manifest::VT_TICK_MILLIHERTZ, Some(0)).unwrap() }
+            }
+            /// Ascending by number; the first is number 0, the entity itself.
+            #[inline]
+            pub fn components(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Component<'a>>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<
+                            ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Component>>,
+                        >>(Manifest::VT_COMPONENTS, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn rejections(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection<'a>>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<
+                            ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection>>,
+                        >>(Manifest::VT_REJECTIONS, None)
+                        .unwrap()
+                }
+            }
+            /// The command union as a FlatBuffers binary schema (.bfbs); empty when commands are opaque.
+            #[inline]
+            pub fn command_schema(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            Manifest::VT_COMMAND_SCHEMA,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
 
-impl ::flatbuffers::Verifiable for Manifest<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("game", Self::VT_GAME, true)?
-     .visit_field::<u32>("rules_version", Self::VT_RULES_VERSION, false)?
-     .visit_field::<u32>("tick_millihertz", Self::VT_TICK_MILLIHERTZ, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<Component>>>>("components", Self::VT_COMPONENTS, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<Rejection>>>>("rejections", Self::VT_REJECTIONS, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("command_schema", Self::VT_COMMAND_SCHEMA, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ManifestArgs<'a> {
-    pub game: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub rules_version: u32,
-    pub tick_millihertz: u32,
-    pub components: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Component<'a>>>>>,
-    pub rejections: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection<'a>>>>>,
-    pub command_schema: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for ManifestArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    ManifestArgs {
-      game: None, // required field
-      rules_version: 0,
-      tick_millihertz: 0,
-      components: None, // required field
-      rejections: None, // required field
-      command_schema: None, // required field
-    }
-  }
-}
+        impl ::flatbuffers::Verifiable for Manifest<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("game", Self::VT_GAME, true)?
+                    .visit_field::<u32>("rules_version", Self::VT_RULES_VERSION, false)?
+                    .visit_field::<u32>("tick_millihertz", Self::VT_TICK_MILLIHERTZ, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<
+                        ::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<Component>>,
+                    >>("components", Self::VT_COMPONENTS, true)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<
+                        ::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<Rejection>>,
+                    >>("rejections", Self::VT_REJECTIONS, true)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "command_schema",
+                        Self::VT_COMMAND_SCHEMA,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ManifestArgs<'a> {
+            pub game: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub rules_version: u32,
+            pub tick_millihertz: u32,
+            pub components: Option<
+                ::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Component<'a>>>>,
+            >,
+            pub rejections: Option<
+                ::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection<'a>>>>,
+            >,
+            pub command_schema: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for ManifestArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                ManifestArgs {
+                    game: None, // required field
+                    rules_version: 0,
+                    tick_millihertz: 0,
+                    components: None,     // required field
+                    rejections: None,     // required field
+                    command_schema: None, // required field
+                }
+            }
+        }
 
-pub struct ManifestBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ManifestBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_game(&mut self, game: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_GAME, game);
-  }
-  #[inline]
-  pub fn add_rules_version(&mut self, rules_version: u32) {
-    self.fbb_.push_slot::<u32>(Manifest::VT_RULES_VERSION, rules_version, 0);
-  }
-  #[inline]
-  pub fn add_tick_millihertz(&mut self, tick_millihertz: u32) {
-    self.fbb_.push_slot::<u32>(Manifest::VT_TICK_MILLIHERTZ, tick_millihertz, 0);
-  }
-  #[inline]
-  pub fn add_components(&mut self, components: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<Component<'b >>>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_COMPONENTS, components);
-  }
-  #[inline]
-  pub fn add_rejections(&mut self, rejections: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<Rejection<'b >>>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_REJECTIONS, rejections);
-  }
-  #[inline]
-  pub fn add_command_schema(&mut self, command_schema: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_COMMAND_SCHEMA, command_schema);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ManifestBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ManifestBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Manifest<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Manifest::VT_GAME,"game");
-    self.fbb_.required(o, Manifest::VT_COMPONENTS,"components");
-    self.fbb_.required(o, Manifest::VT_REJECTIONS,"rejections");
-    self.fbb_.required(o, Manifest::VT_COMMAND_SCHEMA,"command_schema");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct ManifestBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ManifestBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_game(&mut self, game: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_GAME, game);
+            }
+            #[inline]
+            pub fn add_rules_version(&mut self, rules_version: u32) {
+                self.fbb_.push_slot::<u32>(Manifest::VT_RULES_VERSION, rules_version, 0);
+            }
+            #[inline]
+            pub fn add_tick_millihertz(&mut self, tick_millihertz: u32) {
+                self.fbb_.push_slot::<u32>(Manifest::VT_TICK_MILLIHERTZ, tick_millihertz, 0);
+            }
+            #[inline]
+            pub fn add_components(
+                &mut self,
+                components: ::flatbuffers::WIPOffset<
+                    ::flatbuffers::Vector<'b, ::flatbuffers::ForwardsUOffset<Component<'b>>>,
+                >,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_COMPONENTS, components);
+            }
+            #[inline]
+            pub fn add_rejections(
+                &mut self,
+                rejections: ::flatbuffers::WIPOffset<
+                    ::flatbuffers::Vector<'b, ::flatbuffers::ForwardsUOffset<Rejection<'b>>>,
+                >,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_REJECTIONS, rejections);
+            }
+            #[inline]
+            pub fn add_command_schema(
+                &mut self,
+                command_schema: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_COMMAND_SCHEMA, command_schema);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ManifestBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ManifestBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Manifest<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Manifest::VT_GAME, "game");
+                self.fbb_.required(o, Manifest::VT_COMPONENTS, "components");
+                self.fbb_.required(o, Manifest::VT_REJECTIONS, "rejections");
+                self.fbb_.required(o, Manifest::VT_COMMAND_SCHEMA, "command_schema");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for Manifest<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Manifest");
-      ds.field("game", &self.game());
-      ds.field("rules_version", &self.rules_version());
-      ds.field("tick_millihertz", &self.tick_millihertz());
-      ds.field("components", &self.components());
-      ds.field("rejections", &self.rejections());
-      ds.field("command_schema", &self.command_schema());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ManifestT {
-  pub game: alloc::string::String,
-  pub rules_version: u32,
-  pub tick_millihertz: u32,
-  pub components: alloc::vec::Vec<ComponentT>,
-  pub rejections: alloc::vec::Vec<RejectionT>,
-  pub command_schema: alloc::vec::Vec<u8>,
-}
-impl Default for ManifestT {
-  fn default() -> Self {
-    Self {
-      game: alloc::string::ToString::to_string(""),
-      rules_version: 0,
-      tick_millihertz: 0,
-      components: Default::default(),
-      rejections: Default::default(),
-      command_schema: Default::default(),
-    }
-  }
-}
-impl ManifestT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Manifest<'b>> {
-    let game = Some({
-      let x = &self.game;
-      _fbb.create_string(x)
-    });
-    let rules_version = self.rules_version;
-    let tick_millihertz = self.tick_millihertz;
-    let components = Some({
-      let x = &self.components;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();_fbb.create_vector(&w)
-    });
-    let rejections = Some({
-      let x = &self.rejections;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();_fbb.create_vector(&w)
-    });
-    let command_schema = Some({
-      let x = &self.command_schema;
-      _fbb.create_vector(x)
-    });
-    Manifest::create(_fbb, &ManifestArgs{
-      game,
-      rules_version,
-      tick_millihertz,
-      components,
-      rejections,
-      command_schema,
-    })
-  }
-}
-#[inline]
-/// Verifies that a buffer of bytes contains a `Manifest`
-/// and returns it.
-/// Note that verification is still experimental and may not
-/// catch every error, or be maximally performant. For the
-/// previous, unchecked, behavior use
-/// `root_as_manifest_unchecked`.
-pub fn root_as_manifest(buf: &[u8]) -> Result<Manifest<'_>, ::flatbuffers::InvalidFlatbuffer> {
-  ::flatbuffers::root::<Manifest>(buf)
-}
-#[inline]
-/// Verifies that a buffer of bytes contains a size prefixed
-/// `Manifest` and returns it.
-/// Note that verification is still experimental and may not
-/// catch every error, or be maximally performant. For the
-/// previous, unchecked, behavior use
-/// `size_prefixed_root_as_manifest_unchecked`.
-pub fn size_prefixed_root_as_manifest(buf: &[u8]) -> Result<Manifest<'_>, ::flatbuffers::InvalidFlatbuffer> {
-  ::flatbuffers::size_prefixed_root::<Manifest>(buf)
-}
-#[inline]
-/// Verifies, with the given options, that a buffer of bytes
-/// contains a `Manifest` and returns it.
-/// Note that verification is still experimental and may not
-/// catch every error, or be maximally performant. For the
-/// previous, unchecked, behavior use
-/// `root_as_manifest_unchecked`.
-pub fn root_as_manifest_with_opts<'b, 'o>(
-  opts: &'o ::flatbuffers::VerifierOptions,
-  buf: &'b [u8],
-) -> Result<Manifest<'b>, ::flatbuffers::InvalidFlatbuffer> {
-  ::flatbuffers::root_with_opts::<Manifest<'b>>(opts, buf)
-}
-#[inline]
-/// Verifies, with the given verifier options, that a buffer of
-/// bytes contains a size prefixed `Manifest` and returns
-/// it. Note that verification is still experimental and may not
-/// catch every error, or be maximally performant. For the
-/// previous, unchecked, behavior use
-/// `root_as_manifest_unchecked`.
-pub fn size_prefixed_root_as_manifest_with_opts<'b, 'o>(
-  opts: &'o ::flatbuffers::VerifierOptions,
-  buf: &'b [u8],
-) -> Result<Manifest<'b>, ::flatbuffers::InvalidFlatbuffer> {
-  ::flatbuffers::size_prefixed_root_with_opts::<Manifest<'b>>(opts, buf)
-}
-#[inline]
-/// Assumes, without verification, that a buffer of bytes contains a Manifest and returns it.
-/// # Safety
-/// Callers must trust the given bytes do indeed contain a valid `Manifest`.
-pub unsafe fn root_as_manifest_unchecked(buf: &[u8]) -> Manifest<'_> {
-  unsafe { ::flatbuffers::root_unchecked::<Manifest>(buf) }
-}
-#[inline]
-/// Assumes, without verification, that a buffer of bytes contains a size prefixed Manifest and returns it.
-/// # Safety
-/// Callers must trust the given bytes do indeed contain a valid size prefixed `Manifest`.
-pub unsafe fn size_prefixed_root_as_manifest_unchecked(buf: &[u8]) -> Manifest<'_> {
-  unsafe { ::flatbuffers::size_prefixed_root_unchecked::<Manifest>(buf) }
-}
-pub const MANIFEST_IDENTIFIER: &str = "WLMF";
+        impl ::core::fmt::Debug for Manifest<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Manifest");
+                ds.field("game", &self.game());
+                ds.field("rules_version", &self.rules_version());
+                ds.field("tick_millihertz", &self.tick_millihertz());
+                ds.field("components", &self.components());
+                ds.field("rejections", &self.rejections());
+                ds.field("command_schema", &self.command_schema());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ManifestT {
+            pub game: alloc::string::String,
+            pub rules_version: u32,
+            pub tick_millihertz: u32,
+            pub components: alloc::vec::Vec<ComponentT>,
+            pub rejections: alloc::vec::Vec<RejectionT>,
+            pub command_schema: alloc::vec::Vec<u8>,
+        }
+        impl Default for ManifestT {
+            fn default() -> Self {
+                Self {
+                    game: alloc::string::ToString::to_string(""),
+                    rules_version: 0,
+                    tick_millihertz: 0,
+                    components: Default::default(),
+                    rejections: Default::default(),
+                    command_schema: Default::default(),
+                }
+            }
+        }
+        impl ManifestT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Manifest<'b>> {
+                let game = Some({
+                    let x = &self.game;
+                    _fbb.create_string(x)
+                });
+                let rules_version = self.rules_version;
+                let tick_millihertz = self.tick_millihertz;
+                let components = Some({
+                    let x = &self.components;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();
+                    _fbb.create_vector(&w)
+                });
+                let rejections = Some({
+                    let x = &self.rejections;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();
+                    _fbb.create_vector(&w)
+                });
+                let command_schema = Some({
+                    let x = &self.command_schema;
+                    _fbb.create_vector(x)
+                });
+                Manifest::create(
+                    _fbb,
+                    &ManifestArgs { game, rules_version, tick_millihertz, components, rejections, command_schema },
+                )
+            }
+        }
+        #[inline]
+        /// Verifies that a buffer of bytes contains a `Manifest`
+        /// and returns it.
+        /// Note that verification is still experimental and may not
+        /// catch every error, or be maximally performant. For the
+        /// previous, unchecked, behavior use
+        /// `root_as_manifest_unchecked`.
+        pub fn root_as_manifest(buf: &[u8]) -> Result<Manifest<'_>, ::flatbuffers::InvalidFlatbuffer> {
+            ::flatbuffers::root::<Manifest>(buf)
+        }
+        #[inline]
+        /// Verifies that a buffer of bytes contains a size prefixed
+        /// `Manifest` and returns it.
+        /// Note that verification is still experimental and may not
+        /// catch every error, or be maximally performant. For the
+        /// previous, unchecked, behavior use
+        /// `size_prefixed_root_as_manifest_unchecked`.
+        pub fn size_prefixed_root_as_manifest(buf: &[u8]) -> Result<Manifest<'_>, ::flatbuffers::InvalidFlatbuffer> {
+            ::flatbuffers::size_prefixed_root::<Manifest>(buf)
+        }
+        #[inline]
+        /// Verifies, with the given options, that a buffer of bytes
+        /// contains a `Manifest` and returns it.
+        /// Note that verification is still experimental and may not
+        /// catch every error, or be maximally performant. For the
+        /// previous, unchecked, behavior use
+        /// `root_as_manifest_unchecked`.
+        pub fn root_as_manifest_with_opts<'b, 'o>(
+            opts: &'o ::flatbuffers::VerifierOptions,
+            buf: &'b [u8],
+        ) -> Result<Manifest<'b>, ::flatbuffers::InvalidFlatbuffer> {
+            ::flatbuffers::root_with_opts::<Manifest<'b>>(opts, buf)
+        }
+        #[inline]
+        /// Verifies, with the given verifier options, that a buffer of
+        /// bytes contains a size prefixed `Manifest` and returns
+        /// it. Note that verification is still experimental and may not
+        /// catch every error, or be maximally performant. For the
+        /// previous, unchecked, behavior use
+        /// `root_as_manifest_unchecked`.
+        pub fn size_prefixed_root_as_manifest_with_opts<'b, 'o>(
+            opts: &'o ::flatbuffers::VerifierOptions,
+            buf: &'b [u8],
+        ) -> Result<Manifest<'b>, ::flatbuffers::InvalidFlatbuffer> {
+            ::flatbuffers::size_prefixed_root_with_opts::<Manifest<'b>>(opts, buf)
+        }
+        #[inline]
+        /// Assumes, without verification, that a buffer of bytes contains a Manifest and returns it.
+        /// # Safety
+        /// Callers must trust the given bytes do indeed contain a valid `Manifest`.
+        pub unsafe fn root_as_manifest_unchecked(buf: &[u8]) -> Manifest<'_> {
+            unsafe { ::flatbuffers::root_unchecked::<Manifest>(buf) }
+        }
+        #[inline]
+        /// Assumes, without verification, that a buffer of bytes contains a size prefixed Manifest and returns it.
+        /// # Safety
+        /// Callers must trust the given bytes do indeed contain a valid size prefixed `Manifest`.
+        pub unsafe fn size_prefixed_root_as_manifest_unchecked(buf: &[u8]) -> Manifest<'_> {
+            unsafe { ::flatbuffers::size_prefixed_root_unchecked::<Manifest>(buf) }
+        }
+        pub const MANIFEST_IDENTIFIER: &str = "WLMF";
 
-#[inline]
-pub fn manifest_buffer_has_identifier(buf: &[u8]) -> bool {
-  ::flatbuffers::buffer_has_identifier(buf, MANIFEST_IDENTIFIER, false)
-}
+        #[inline]
+        pub fn manifest_buffer_has_identifier(buf: &[u8]) -> bool {
+            ::flatbuffers::buffer_has_identifier(buf, MANIFEST_IDENTIFIER, false)
+        }
 
-#[inline]
-pub fn manifest_size_prefixed_buffer_has_identifier(buf: &[u8]) -> bool {
-  ::flatbuffers::buffer_has_identifier(buf, MANIFEST_IDENTIFIER, true)
-}
+        #[inline]
+        pub fn manifest_size_prefixed_buffer_has_identifier(buf: &[u8]) -> bool {
+            ::flatbuffers::buffer_has_identifier(buf, MANIFEST_IDENTIFIER, true)
+        }
 
-#[inline]
-pub fn finish_manifest_buffer<'a, 'b, A: ::flatbuffers::Allocator + 'a>(
-    fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-    root: ::flatbuffers::WIPOffset<Manifest<'a>>) {
-  fbb.finish(root, Some(MANIFEST_IDENTIFIER));
-}
+        #[inline]
+        pub fn finish_manifest_buffer<'a, 'b, A: ::flatbuffers::Allocator + 'a>(
+            fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            root: ::flatbuffers::WIPOffset<Manifest<'a>>,
+        ) {
+            fbb.finish(root, Some(MANIFEST_IDENTIFIER));
+        }
 
-#[inline]
-pub fn finish_size_prefixed_manifest_buffer<'a, 'b, A: ::flatbuffers::Allocator + 'a>(fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>, root: ::flatbuffers::WIPOffset<Manifest<'a>>) {
-  fbb.finish_size_prefixed(root, Some(MANIFEST_IDENTIFIER));
-}
-}  // pub mod manifest
-}  // pub mod worldlog
-
+        #[inline]
+        pub fn finish_size_prefixed_manifest_buffer<'a, 'b, A: ::flatbuffers::Allocator + 'a>(
+            fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            root: ::flatbuffers::WIPOffset<Manifest<'a>>,
+        ) {
+            fbb.finish_size_prefixed(root, Some(MANIFEST_IDENTIFIER));
+        }
+    } // pub mod manifest
+} // pub mod worldlog

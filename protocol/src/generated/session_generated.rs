@@ -2,4424 +2,4345 @@
 // @generated
 extern crate alloc;
 
-
 #[allow(unused_imports, dead_code)]
 pub mod worldlog {
 
-#[allow(unused_imports, dead_code)]
-pub mod session {
+    #[allow(unused_imports, dead_code)]
+    pub mod session {
 
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_CLIENT_MESSAGE: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_CLIENT_MESSAGE: u8 = 7;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_CLIENT_MESSAGE: [ClientMessage; 8] = [
+            ClientMessage::NONE,
+            ClientMessage::Hello,
+            ClientMessage::Join,
+            ClientMessage::Resume,
+            ClientMessage::Commands,
+            ClientMessage::Resync,
+            ClientMessage::Ping,
+            ClientMessage::Leave,
+        ];
 
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_CLIENT_MESSAGE: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_CLIENT_MESSAGE: u8 = 7;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_CLIENT_MESSAGE: [ClientMessage; 8] = [
-  ClientMessage::NONE,
-  ClientMessage::Hello,
-  ClientMessage::Join,
-  ClientMessage::Resume,
-  ClientMessage::Commands,
-  ClientMessage::Resync,
-  ClientMessage::Ping,
-  ClientMessage::Leave,
-];
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct ClientMessage(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl ClientMessage {
+            pub const NONE: Self = Self(0);
+            pub const Hello: Self = Self(1);
+            pub const Join: Self = Self(2);
+            pub const Resume: Self = Self(3);
+            pub const Commands: Self = Self(4);
+            pub const Resync: Self = Self(5);
+            pub const Ping: Self = Self(6);
+            pub const Leave: Self = Self(7);
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct ClientMessage(pub u8);
-#[allow(non_upper_case_globals)]
-impl ClientMessage {
-  pub const NONE: Self = Self(0);
-  pub const Hello: Self = Self(1);
-  pub const Join: Self = Self(2);
-  pub const Resume: Self = Self(3);
-  pub const Commands: Self = Self(4);
-  pub const Resync: Self = Self(5);
-  pub const Ping: Self = Self(6);
-  pub const Leave: Self = Self(7);
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 7;
+            pub const ENUM_VALUES: &'static [Self] = &[
+                Self::NONE,
+                Self::Hello,
+                Self::Join,
+                Self::Resume,
+                Self::Commands,
+                Self::Resync,
+                Self::Ping,
+                Self::Leave,
+            ];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::NONE => Some("NONE"),
+                    Self::Hello => Some("Hello"),
+                    Self::Join => Some("Join"),
+                    Self::Resume => Some("Resume"),
+                    Self::Commands => Some("Commands"),
+                    Self::Resync => Some("Resync"),
+                    Self::Ping => Some("Ping"),
+                    Self::Leave => Some("Leave"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for ClientMessage {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for ClientMessage {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 7;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::NONE,
-    Self::Hello,
-    Self::Join,
-    Self::Resume,
-    Self::Commands,
-    Self::Resync,
-    Self::Ping,
-    Self::Leave,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::NONE => Some("NONE"),
-      Self::Hello => Some("Hello"),
-      Self::Join => Some("Join"),
-      Self::Resume => Some("Resume"),
-      Self::Commands => Some("Commands"),
-      Self::Resync => Some("Resync"),
-      Self::Ping => Some("Ping"),
-      Self::Leave => Some("Leave"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for ClientMessage {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for ClientMessage {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
+        impl ::flatbuffers::Push for ClientMessage {
+            type Output = ClientMessage;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::flatbuffers::Push for ClientMessage {
-    type Output = ClientMessage;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
+        impl ::flatbuffers::EndianScalar for ClientMessage {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
 
-impl ::flatbuffers::EndianScalar for ClientMessage {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
+        impl<'a> ::flatbuffers::Verifiable for ClientMessage {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Verifiable for ClientMessage {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for ClientMessage {}
+        pub struct ClientMessageUnionTableOffset {}
 
-impl ::flatbuffers::SimpleToVerifyInSlice for ClientMessage {}
-pub struct ClientMessageUnionTableOffset {}
+        #[allow(clippy::upper_case_acronyms)]
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum ClientMessageT {
+            NONE,
+            Hello(alloc::boxed::Box<HelloT>),
+            Join(alloc::boxed::Box<JoinT>),
+            Resume(alloc::boxed::Box<ResumeT>),
+            Commands(alloc::boxed::Box<CommandsT>),
+            Resync(alloc::boxed::Box<ResyncT>),
+            Ping(alloc::boxed::Box<PingT>),
+            Leave(alloc::boxed::Box<LeaveT>),
+        }
+        impl Default for ClientMessageT {
+            fn default() -> Self {
+                Self::NONE
+            }
+        }
+        impl ClientMessageT {
+            pub fn client_message_type(&self) -> ClientMessage {
+                match self {
+                    Self::NONE => ClientMessage::NONE,
+                    Self::Hello(_) => ClientMessage::Hello,
+                    Self::Join(_) => ClientMessage::Join,
+                    Self::Resume(_) => ClientMessage::Resume,
+                    Self::Commands(_) => ClientMessage::Commands,
+                    Self::Resync(_) => ClientMessage::Resync,
+                    Self::Ping(_) => ClientMessage::Ping,
+                    Self::Leave(_) => ClientMessage::Leave,
+                }
+            }
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
+                match self {
+                    Self::NONE => None,
+                    Self::Hello(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Join(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Resume(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Commands(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Resync(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Ping(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Leave(v) => Some(v.pack(fbb).as_union_value()),
+                }
+            }
+            /// If the union variant matches, return the owned HelloT, setting the union to NONE.
+            pub fn take_hello(&mut self) -> Option<alloc::boxed::Box<HelloT>> {
+                if let Self::Hello(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Hello(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the HelloT.
+            pub fn as_hello(&self) -> Option<&HelloT> {
+                if let Self::Hello(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the HelloT.
+            pub fn as_hello_mut(&mut self) -> Option<&mut HelloT> {
+                if let Self::Hello(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned JoinT, setting the union to NONE.
+            pub fn take_join(&mut self) -> Option<alloc::boxed::Box<JoinT>> {
+                if let Self::Join(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Join(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the JoinT.
+            pub fn as_join(&self) -> Option<&JoinT> {
+                if let Self::Join(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the JoinT.
+            pub fn as_join_mut(&mut self) -> Option<&mut JoinT> {
+                if let Self::Join(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned ResumeT, setting the union to NONE.
+            pub fn take_resume(&mut self) -> Option<alloc::boxed::Box<ResumeT>> {
+                if let Self::Resume(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Resume(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the ResumeT.
+            pub fn as_resume(&self) -> Option<&ResumeT> {
+                if let Self::Resume(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the ResumeT.
+            pub fn as_resume_mut(&mut self) -> Option<&mut ResumeT> {
+                if let Self::Resume(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned CommandsT, setting the union to NONE.
+            pub fn take_commands(&mut self) -> Option<alloc::boxed::Box<CommandsT>> {
+                if let Self::Commands(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Commands(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the CommandsT.
+            pub fn as_commands(&self) -> Option<&CommandsT> {
+                if let Self::Commands(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the CommandsT.
+            pub fn as_commands_mut(&mut self) -> Option<&mut CommandsT> {
+                if let Self::Commands(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned ResyncT, setting the union to NONE.
+            pub fn take_resync(&mut self) -> Option<alloc::boxed::Box<ResyncT>> {
+                if let Self::Resync(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Resync(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the ResyncT.
+            pub fn as_resync(&self) -> Option<&ResyncT> {
+                if let Self::Resync(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the ResyncT.
+            pub fn as_resync_mut(&mut self) -> Option<&mut ResyncT> {
+                if let Self::Resync(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned PingT, setting the union to NONE.
+            pub fn take_ping(&mut self) -> Option<alloc::boxed::Box<PingT>> {
+                if let Self::Ping(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Ping(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the PingT.
+            pub fn as_ping(&self) -> Option<&PingT> {
+                if let Self::Ping(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the PingT.
+            pub fn as_ping_mut(&mut self) -> Option<&mut PingT> {
+                if let Self::Ping(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned LeaveT, setting the union to NONE.
+            pub fn take_leave(&mut self) -> Option<alloc::boxed::Box<LeaveT>> {
+                if let Self::Leave(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Leave(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the LeaveT.
+            pub fn as_leave(&self) -> Option<&LeaveT> {
+                if let Self::Leave(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the LeaveT.
+            pub fn as_leave_mut(&mut self) -> Option<&mut LeaveT> {
+                if let Self::Leave(v) = self { Some(v.as_mut()) } else { None }
+            }
+        }
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_SERVER_MESSAGE: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_SERVER_MESSAGE: u8 = 8;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_SERVER_MESSAGE: [ServerMessage; 9] = [
+            ServerMessage::NONE,
+            ServerMessage::Welcome,
+            ServerMessage::Joined,
+            ServerMessage::Pong,
+            ServerMessage::Closing,
+            ServerMessage::Baseline,
+            ServerMessage::Delta,
+            ServerMessage::OwnDelta,
+            ServerMessage::Outcomes,
+        ];
 
-#[allow(clippy::upper_case_acronyms)]
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub enum ClientMessageT {
-  NONE,
-  Hello(alloc::boxed::Box<HelloT>),
-  Join(alloc::boxed::Box<JoinT>),
-  Resume(alloc::boxed::Box<ResumeT>),
-  Commands(alloc::boxed::Box<CommandsT>),
-  Resync(alloc::boxed::Box<ResyncT>),
-  Ping(alloc::boxed::Box<PingT>),
-  Leave(alloc::boxed::Box<LeaveT>),
-}
-impl Default for ClientMessageT {
-  fn default() -> Self {
-    Self::NONE
-  }
-}
-impl ClientMessageT {
-  pub fn client_message_type(&self) -> ClientMessage {
-    match self {
-      Self::NONE => ClientMessage::NONE,
-      Self::Hello(_) => ClientMessage::Hello,
-      Self::Join(_) => ClientMessage::Join,
-      Self::Resume(_) => ClientMessage::Resume,
-      Self::Commands(_) => ClientMessage::Commands,
-      Self::Resync(_) => ClientMessage::Resync,
-      Self::Ping(_) => ClientMessage::Ping,
-      Self::Leave(_) => ClientMessage::Leave,
-    }
-  }
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(&self, fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
-    match self {
-      Self::NONE => None,
-      Self::Hello(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Join(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Resume(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Commands(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Resync(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Ping(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Leave(v) => Some(v.pack(fbb).as_union_value()),
-    }
-  }
-  /// If the union variant matches, return the owned HelloT, setting the union to NONE.
-  pub fn take_hello(&mut self) -> Option<alloc::boxed::Box<HelloT>> {
-    if let Self::Hello(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Hello(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the HelloT.
-  pub fn as_hello(&self) -> Option<&HelloT> {
-    if let Self::Hello(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the HelloT.
-  pub fn as_hello_mut(&mut self) -> Option<&mut HelloT> {
-    if let Self::Hello(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned JoinT, setting the union to NONE.
-  pub fn take_join(&mut self) -> Option<alloc::boxed::Box<JoinT>> {
-    if let Self::Join(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Join(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the JoinT.
-  pub fn as_join(&self) -> Option<&JoinT> {
-    if let Self::Join(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the JoinT.
-  pub fn as_join_mut(&mut self) -> Option<&mut JoinT> {
-    if let Self::Join(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned ResumeT, setting the union to NONE.
-  pub fn take_resume(&mut self) -> Option<alloc::boxed::Box<ResumeT>> {
-    if let Self::Resume(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Resume(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the ResumeT.
-  pub fn as_resume(&self) -> Option<&ResumeT> {
-    if let Self::Resume(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the ResumeT.
-  pub fn as_resume_mut(&mut self) -> Option<&mut ResumeT> {
-    if let Self::Resume(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned CommandsT, setting the union to NONE.
-  pub fn take_commands(&mut self) -> Option<alloc::boxed::Box<CommandsT>> {
-    if let Self::Commands(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Commands(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the CommandsT.
-  pub fn as_commands(&self) -> Option<&CommandsT> {
-    if let Self::Commands(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the CommandsT.
-  pub fn as_commands_mut(&mut self) -> Option<&mut CommandsT> {
-    if let Self::Commands(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned ResyncT, setting the union to NONE.
-  pub fn take_resync(&mut self) -> Option<alloc::boxed::Box<ResyncT>> {
-    if let Self::Resync(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Resync(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the ResyncT.
-  pub fn as_resync(&self) -> Option<&ResyncT> {
-    if let Self::Resync(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the ResyncT.
-  pub fn as_resync_mut(&mut self) -> Option<&mut ResyncT> {
-    if let Self::Resync(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned PingT, setting the union to NONE.
-  pub fn take_ping(&mut self) -> Option<alloc::boxed::Box<PingT>> {
-    if let Self::Ping(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Ping(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the PingT.
-  pub fn as_ping(&self) -> Option<&PingT> {
-    if let Self::Ping(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the PingT.
-  pub fn as_ping_mut(&mut self) -> Option<&mut PingT> {
-    if let Self::Ping(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned LeaveT, setting the union to NONE.
-  pub fn take_leave(&mut self) -> Option<alloc::boxed::Box<LeaveT>> {
-    if let Self::Leave(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Leave(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the LeaveT.
-  pub fn as_leave(&self) -> Option<&LeaveT> {
-    if let Self::Leave(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the LeaveT.
-  pub fn as_leave_mut(&mut self) -> Option<&mut LeaveT> {
-    if let Self::Leave(v) = self { Some(v.as_mut()) } else { None }
-  }
-}
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MIN_SERVER_MESSAGE: u8 = 0;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-pub const ENUM_MAX_SERVER_MESSAGE: u8 = 8;
-#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
-#[allow(non_camel_case_types)]
-pub const ENUM_VALUES_SERVER_MESSAGE: [ServerMessage; 9] = [
-  ServerMessage::NONE,
-  ServerMessage::Welcome,
-  ServerMessage::Joined,
-  ServerMessage::Pong,
-  ServerMessage::Closing,
-  ServerMessage::Baseline,
-  ServerMessage::Delta,
-  ServerMessage::OwnDelta,
-  ServerMessage::Outcomes,
-];
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct ServerMessage(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl ServerMessage {
+            pub const NONE: Self = Self(0);
+            pub const Welcome: Self = Self(1);
+            pub const Joined: Self = Self(2);
+            pub const Pong: Self = Self(3);
+            pub const Closing: Self = Self(4);
+            pub const Baseline: Self = Self(5);
+            pub const Delta: Self = Self(6);
+            pub const OwnDelta: Self = Self(7);
+            pub const Outcomes: Self = Self(8);
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct ServerMessage(pub u8);
-#[allow(non_upper_case_globals)]
-impl ServerMessage {
-  pub const NONE: Self = Self(0);
-  pub const Welcome: Self = Self(1);
-  pub const Joined: Self = Self(2);
-  pub const Pong: Self = Self(3);
-  pub const Closing: Self = Self(4);
-  pub const Baseline: Self = Self(5);
-  pub const Delta: Self = Self(6);
-  pub const OwnDelta: Self = Self(7);
-  pub const Outcomes: Self = Self(8);
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 8;
+            pub const ENUM_VALUES: &'static [Self] = &[
+                Self::NONE,
+                Self::Welcome,
+                Self::Joined,
+                Self::Pong,
+                Self::Closing,
+                Self::Baseline,
+                Self::Delta,
+                Self::OwnDelta,
+                Self::Outcomes,
+            ];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::NONE => Some("NONE"),
+                    Self::Welcome => Some("Welcome"),
+                    Self::Joined => Some("Joined"),
+                    Self::Pong => Some("Pong"),
+                    Self::Closing => Some("Closing"),
+                    Self::Baseline => Some("Baseline"),
+                    Self::Delta => Some("Delta"),
+                    Self::OwnDelta => Some("OwnDelta"),
+                    Self::Outcomes => Some("Outcomes"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for ServerMessage {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for ServerMessage {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
 
-  pub const ENUM_MIN: u8 = 0;
-  pub const ENUM_MAX: u8 = 8;
-  pub const ENUM_VALUES: &'static [Self] = &[
-    Self::NONE,
-    Self::Welcome,
-    Self::Joined,
-    Self::Pong,
-    Self::Closing,
-    Self::Baseline,
-    Self::Delta,
-    Self::OwnDelta,
-    Self::Outcomes,
-  ];
-  /// Returns the variant's name or "" if unknown.
-  pub fn variant_name(self) -> Option<&'static str> {
-    match self {
-      Self::NONE => Some("NONE"),
-      Self::Welcome => Some("Welcome"),
-      Self::Joined => Some("Joined"),
-      Self::Pong => Some("Pong"),
-      Self::Closing => Some("Closing"),
-      Self::Baseline => Some("Baseline"),
-      Self::Delta => Some("Delta"),
-      Self::OwnDelta => Some("OwnDelta"),
-      Self::Outcomes => Some("Outcomes"),
-      _ => None,
-    }
-  }
-}
-impl ::core::fmt::Debug for ServerMessage {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    if let Some(name) = self.variant_name() {
-      f.write_str(name)
-    } else {
-      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
-    }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for ServerMessage {
-  type Inner = Self;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
-    Self(b)
-  }
-}
+        impl ::flatbuffers::Push for ServerMessage {
+            type Output = ServerMessage;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
 
-impl ::flatbuffers::Push for ServerMessage {
-    type Output = ServerMessage;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
-    }
-}
+        impl ::flatbuffers::EndianScalar for ServerMessage {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
 
-impl ::flatbuffers::EndianScalar for ServerMessage {
-  type Scalar = u8;
-  #[inline]
-  fn to_little_endian(self) -> u8 {
-    self.0.to_le()
-  }
-  #[inline]
-  #[allow(clippy::wrong_self_convention)]
-  fn from_little_endian(v: u8) -> Self {
-    let b = u8::from_le(v);
-    Self(b)
-  }
-}
+        impl<'a> ::flatbuffers::Verifiable for ServerMessage {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Verifiable for ServerMessage {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    u8::run_verifier(v, pos)
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for ServerMessage {}
+        pub struct ServerMessageUnionTableOffset {}
 
-impl ::flatbuffers::SimpleToVerifyInSlice for ServerMessage {}
-pub struct ServerMessageUnionTableOffset {}
+        #[allow(clippy::upper_case_acronyms)]
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum ServerMessageT {
+            NONE,
+            Welcome(alloc::boxed::Box<WelcomeT>),
+            Joined(alloc::boxed::Box<JoinedT>),
+            Pong(alloc::boxed::Box<PongT>),
+            Closing(alloc::boxed::Box<ClosingT>),
+            Baseline(alloc::boxed::Box<BaselineT>),
+            Delta(alloc::boxed::Box<DeltaT>),
+            OwnDelta(alloc::boxed::Box<OwnDeltaT>),
+            Outcomes(alloc::boxed::Box<OutcomesT>),
+        }
+        impl Default for ServerMessageT {
+            fn default() -> Self {
+                Self::NONE
+            }
+        }
+        impl ServerMessageT {
+            pub fn server_message_type(&self) -> ServerMessage {
+                match self {
+                    Self::NONE => ServerMessage::NONE,
+                    Self::Welcome(_) => ServerMessage::Welcome,
+                    Self::Joined(_) => ServerMessage::Joined,
+                    Self::Pong(_) => ServerMessage::Pong,
+                    Self::Closing(_) => ServerMessage::Closing,
+                    Self::Baseline(_) => ServerMessage::Baseline,
+                    Self::Delta(_) => ServerMessage::Delta,
+                    Self::OwnDelta(_) => ServerMessage::OwnDelta,
+                    Self::Outcomes(_) => ServerMessage::Outcomes,
+                }
+            }
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
+                match self {
+                    Self::NONE => None,
+                    Self::Welcome(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Joined(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Pong(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Closing(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Baseline(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Delta(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::OwnDelta(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Outcomes(v) => Some(v.pack(fbb).as_union_value()),
+                }
+            }
+            /// If the union variant matches, return the owned WelcomeT, setting the union to NONE.
+            pub fn take_welcome(&mut self) -> Option<alloc::boxed::Box<WelcomeT>> {
+                if let Self::Welcome(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Welcome(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the WelcomeT.
+            pub fn as_welcome(&self) -> Option<&WelcomeT> {
+                if let Self::Welcome(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the WelcomeT.
+            pub fn as_welcome_mut(&mut self) -> Option<&mut WelcomeT> {
+                if let Self::Welcome(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned JoinedT, setting the union to NONE.
+            pub fn take_joined(&mut self) -> Option<alloc::boxed::Box<JoinedT>> {
+                if let Self::Joined(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Joined(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the JoinedT.
+            pub fn as_joined(&self) -> Option<&JoinedT> {
+                if let Self::Joined(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the JoinedT.
+            pub fn as_joined_mut(&mut self) -> Option<&mut JoinedT> {
+                if let Self::Joined(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned PongT, setting the union to NONE.
+            pub fn take_pong(&mut self) -> Option<alloc::boxed::Box<PongT>> {
+                if let Self::Pong(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Pong(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the PongT.
+            pub fn as_pong(&self) -> Option<&PongT> {
+                if let Self::Pong(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the PongT.
+            pub fn as_pong_mut(&mut self) -> Option<&mut PongT> {
+                if let Self::Pong(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned ClosingT, setting the union to NONE.
+            pub fn take_closing(&mut self) -> Option<alloc::boxed::Box<ClosingT>> {
+                if let Self::Closing(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Closing(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the ClosingT.
+            pub fn as_closing(&self) -> Option<&ClosingT> {
+                if let Self::Closing(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the ClosingT.
+            pub fn as_closing_mut(&mut self) -> Option<&mut ClosingT> {
+                if let Self::Closing(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned BaselineT, setting the union to NONE.
+            pub fn take_baseline(&mut self) -> Option<alloc::boxed::Box<BaselineT>> {
+                if let Self::Baseline(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Baseline(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the BaselineT.
+            pub fn as_baseline(&self) -> Option<&BaselineT> {
+                if let Self::Baseline(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the BaselineT.
+            pub fn as_baseline_mut(&mut self) -> Option<&mut BaselineT> {
+                if let Self::Baseline(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned DeltaT, setting the union to NONE.
+            pub fn take_delta(&mut self) -> Option<alloc::boxed::Box<DeltaT>> {
+                if let Self::Delta(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Delta(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the DeltaT.
+            pub fn as_delta(&self) -> Option<&DeltaT> {
+                if let Self::Delta(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the DeltaT.
+            pub fn as_delta_mut(&mut self) -> Option<&mut DeltaT> {
+                if let Self::Delta(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned OwnDeltaT, setting the union to NONE.
+            pub fn take_own_delta(&mut self) -> Option<alloc::boxed::Box<OwnDeltaT>> {
+                if let Self::OwnDelta(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::OwnDelta(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the OwnDeltaT.
+            pub fn as_own_delta(&self) -> Option<&OwnDeltaT> {
+                if let Self::OwnDelta(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the OwnDeltaT.
+            pub fn as_own_delta_mut(&mut self) -> Option<&mut OwnDeltaT> {
+                if let Self::OwnDelta(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned OutcomesT, setting the union to NONE.
+            pub fn take_outcomes(&mut self) -> Option<alloc::boxed::Box<OutcomesT>> {
+                if let Self::Outcomes(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Outcomes(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the OutcomesT.
+            pub fn as_outcomes(&self) -> Option<&OutcomesT> {
+                if let Self::Outcomes(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the OutcomesT.
+            pub fn as_outcomes_mut(&mut self) -> Option<&mut OutcomesT> {
+                if let Self::Outcomes(v) = self { Some(v.as_mut()) } else { None }
+            }
+        }
+        /// What became of one command. 24 bytes.
+        // struct Outcome, aligned to 8
+        #[repr(transparent)]
+        #[derive(Clone, Copy, PartialEq)]
+        pub struct Outcome(pub [u8; 24]);
+        impl Default for Outcome {
+            fn default() -> Self {
+                Self([0; 24])
+            }
+        }
+        impl ::core::fmt::Debug for Outcome {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                f.debug_struct("Outcome")
+                    .field("position", &self.position())
+                    .field("tick", &self.tick())
+                    .field("seq", &self.seq())
+                    .field("code", &self.code())
+                    .field("reserved", &self.reserved())
+                    .finish()
+            }
+        }
 
-#[allow(clippy::upper_case_acronyms)]
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub enum ServerMessageT {
-  NONE,
-  Welcome(alloc::boxed::Box<WelcomeT>),
-  Joined(alloc::boxed::Box<JoinedT>),
-  Pong(alloc::boxed::Box<PongT>),
-  Closing(alloc::boxed::Box<ClosingT>),
-  Baseline(alloc::boxed::Box<BaselineT>),
-  Delta(alloc::boxed::Box<DeltaT>),
-  OwnDelta(alloc::boxed::Box<OwnDeltaT>),
-  Outcomes(alloc::boxed::Box<OutcomesT>),
-}
-impl Default for ServerMessageT {
-  fn default() -> Self {
-    Self::NONE
-  }
-}
-impl ServerMessageT {
-  pub fn server_message_type(&self) -> ServerMessage {
-    match self {
-      Self::NONE => ServerMessage::NONE,
-      Self::Welcome(_) => ServerMessage::Welcome,
-      Self::Joined(_) => ServerMessage::Joined,
-      Self::Pong(_) => ServerMessage::Pong,
-      Self::Closing(_) => ServerMessage::Closing,
-      Self::Baseline(_) => ServerMessage::Baseline,
-      Self::Delta(_) => ServerMessage::Delta,
-      Self::OwnDelta(_) => ServerMessage::OwnDelta,
-      Self::Outcomes(_) => ServerMessage::Outcomes,
-    }
-  }
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(&self, fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>) -> Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>> {
-    match self {
-      Self::NONE => None,
-      Self::Welcome(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Joined(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Pong(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Closing(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Baseline(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Delta(v) => Some(v.pack(fbb).as_union_value()),
-      Self::OwnDelta(v) => Some(v.pack(fbb).as_union_value()),
-      Self::Outcomes(v) => Some(v.pack(fbb).as_union_value()),
-    }
-  }
-  /// If the union variant matches, return the owned WelcomeT, setting the union to NONE.
-  pub fn take_welcome(&mut self) -> Option<alloc::boxed::Box<WelcomeT>> {
-    if let Self::Welcome(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Welcome(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the WelcomeT.
-  pub fn as_welcome(&self) -> Option<&WelcomeT> {
-    if let Self::Welcome(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the WelcomeT.
-  pub fn as_welcome_mut(&mut self) -> Option<&mut WelcomeT> {
-    if let Self::Welcome(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned JoinedT, setting the union to NONE.
-  pub fn take_joined(&mut self) -> Option<alloc::boxed::Box<JoinedT>> {
-    if let Self::Joined(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Joined(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the JoinedT.
-  pub fn as_joined(&self) -> Option<&JoinedT> {
-    if let Self::Joined(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the JoinedT.
-  pub fn as_joined_mut(&mut self) -> Option<&mut JoinedT> {
-    if let Self::Joined(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned PongT, setting the union to NONE.
-  pub fn take_pong(&mut self) -> Option<alloc::boxed::Box<PongT>> {
-    if let Self::Pong(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Pong(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the PongT.
-  pub fn as_pong(&self) -> Option<&PongT> {
-    if let Self::Pong(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the PongT.
-  pub fn as_pong_mut(&mut self) -> Option<&mut PongT> {
-    if let Self::Pong(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned ClosingT, setting the union to NONE.
-  pub fn take_closing(&mut self) -> Option<alloc::boxed::Box<ClosingT>> {
-    if let Self::Closing(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Closing(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the ClosingT.
-  pub fn as_closing(&self) -> Option<&ClosingT> {
-    if let Self::Closing(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the ClosingT.
-  pub fn as_closing_mut(&mut self) -> Option<&mut ClosingT> {
-    if let Self::Closing(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned BaselineT, setting the union to NONE.
-  pub fn take_baseline(&mut self) -> Option<alloc::boxed::Box<BaselineT>> {
-    if let Self::Baseline(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Baseline(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the BaselineT.
-  pub fn as_baseline(&self) -> Option<&BaselineT> {
-    if let Self::Baseline(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the BaselineT.
-  pub fn as_baseline_mut(&mut self) -> Option<&mut BaselineT> {
-    if let Self::Baseline(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned DeltaT, setting the union to NONE.
-  pub fn take_delta(&mut self) -> Option<alloc::boxed::Box<DeltaT>> {
-    if let Self::Delta(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Delta(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the DeltaT.
-  pub fn as_delta(&self) -> Option<&DeltaT> {
-    if let Self::Delta(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the DeltaT.
-  pub fn as_delta_mut(&mut self) -> Option<&mut DeltaT> {
-    if let Self::Delta(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned OwnDeltaT, setting the union to NONE.
-  pub fn take_own_delta(&mut self) -> Option<alloc::boxed::Box<OwnDeltaT>> {
-    if let Self::OwnDelta(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::OwnDelta(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the OwnDeltaT.
-  pub fn as_own_delta(&self) -> Option<&OwnDeltaT> {
-    if let Self::OwnDelta(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the OwnDeltaT.
-  pub fn as_own_delta_mut(&mut self) -> Option<&mut OwnDeltaT> {
-    if let Self::OwnDelta(v) = self { Some(v.as_mut()) } else { None }
-  }
-  /// If the union variant matches, return the owned OutcomesT, setting the union to NONE.
-  pub fn take_outcomes(&mut self) -> Option<alloc::boxed::Box<OutcomesT>> {
-    if let Self::Outcomes(_) = self {
-      let v = ::core::mem::replace(self, Self::NONE);
-      if let Self::Outcomes(w) = v {
-        Some(w)
-      } else {
-        unreachable!()
-      }
-    } else {
-      None
-    }
-  }
-  /// If the union variant matches, return a reference to the OutcomesT.
-  pub fn as_outcomes(&self) -> Option<&OutcomesT> {
-    if let Self::Outcomes(v) = self { Some(v.as_ref()) } else { None }
-  }
-  /// If the union variant matches, return a mutable reference to the OutcomesT.
-  pub fn as_outcomes_mut(&mut self) -> Option<&mut OutcomesT> {
-    if let Self::Outcomes(v) = self { Some(v.as_mut()) } else { None }
-  }
-}
-/// What became of one command. 24 bytes.
-// struct Outcome, aligned to 8
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq)]
-pub struct Outcome(pub [u8; 24]);
-impl Default for Outcome { 
-  fn default() -> Self { 
-    Self([0; 24])
-  }
-}
-impl ::core::fmt::Debug for Outcome {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    f.debug_struct("Outcome")
-      .field("position", &self.position())
-      .field("tick", &self.tick())
-      .field("seq", &self.seq())
-      .field("code", &self.code())
-      .field("reserved", &self.reserved())
-      .finish()
-  }
-}
+        impl ::flatbuffers::SimpleToVerifyInSlice for Outcome {}
+        impl<'a> ::flatbuffers::Follow<'a> for Outcome {
+            type Inner = &'a Outcome;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                unsafe { <&'a Outcome>::follow(buf, loc) }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for &'a Outcome {
+            type Inner = &'a Outcome;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                unsafe { ::flatbuffers::follow_cast_ref::<Outcome>(buf, loc) }
+            }
+        }
+        impl<'b> ::flatbuffers::Push for Outcome {
+            type Output = Outcome;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                let src = unsafe {
+                    ::core::slice::from_raw_parts(
+                        self as *const Outcome as *const u8,
+                        <Self as ::flatbuffers::Push>::size(),
+                    )
+                };
+                dst.copy_from_slice(src);
+            }
+            #[inline]
+            fn alignment() -> ::flatbuffers::PushAlignment {
+                ::flatbuffers::PushAlignment::new(8)
+            }
+        }
 
-impl ::flatbuffers::SimpleToVerifyInSlice for Outcome {}
-impl<'a> ::flatbuffers::Follow<'a> for Outcome {
-  type Inner = &'a Outcome;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { <&'a Outcome>::follow(buf, loc) }
-  }
-}
-impl<'a> ::flatbuffers::Follow<'a> for &'a Outcome {
-  type Inner = &'a Outcome;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { ::flatbuffers::follow_cast_ref::<Outcome>(buf, loc) }
-  }
-}
-impl<'b> ::flatbuffers::Push for Outcome {
-    type Output = Outcome;
-    #[inline]
-    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        let src = unsafe { ::core::slice::from_raw_parts(self as *const Outcome as *const u8, <Self as ::flatbuffers::Push>::size()) };
-        dst.copy_from_slice(src);
-    }
-    #[inline]
-    fn alignment() -> ::flatbuffers::PushAlignment {
-        ::flatbuffers::PushAlignment::new(8)
-    }
-}
+        impl<'a> ::flatbuffers::Verifiable for Outcome {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.in_buffer::<Self>(pos)
+            }
+        }
 
-impl<'a> ::flatbuffers::Verifiable for Outcome {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.in_buffer::<Self>(pos)
-  }
-}
+        impl<'a> Outcome {
+            #[allow(clippy::too_many_arguments)]
+            pub fn new(position: u64, tick: u64, seq: u32, code: u16, reserved: u16) -> Self {
+                let mut s = Self([0; 24]);
+                s.set_position(position);
+                s.set_tick(tick);
+                s.set_seq(seq);
+                s.set_code(code);
+                s.set_reserved(reserved);
+                s
+            }
 
-impl<'a> Outcome {
-  #[allow(clippy::too_many_arguments)]
-  pub fn new(
-    position: u64,
-    tick: u64,
-    seq: u32,
-    code: u16,
-    reserved: u16,
-  ) -> Self {
-    let mut s = Self([0; 24]);
-    s.set_position(position);
-    s.set_tick(tick);
-    s.set_seq(seq);
-    s.set_code(code);
-    s.set_reserved(reserved);
-    s
-  }
+            pub fn position(&self) -> u64 {
+                let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[0..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
 
-  pub fn position(&self) -> u64 {
-    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[0..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
+            pub fn set_position(&mut self, x: u64) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[0..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
 
-  pub fn set_position(&mut self, x: u64) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[0..].as_mut_ptr(),
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
+            pub fn tick(&self) -> u64 {
+                let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[8..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
 
-  pub fn tick(&self) -> u64 {
-    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[8..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
+            pub fn set_tick(&mut self, x: u64) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[8..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
 
-  pub fn set_tick(&mut self, x: u64) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[8..].as_mut_ptr(),
-        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
+            pub fn seq(&self) -> u32 {
+                let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[16..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
 
-  pub fn seq(&self) -> u32 {
-    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[16..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
+            pub fn set_seq(&mut self, x: u32) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[16..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
 
-  pub fn set_seq(&mut self, x: u32) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[16..].as_mut_ptr(),
-        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
+            pub fn code(&self) -> u16 {
+                let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[20..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
 
-  pub fn code(&self) -> u16 {
-    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[20..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
+            pub fn set_code(&mut self, x: u16) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[20..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
 
-  pub fn set_code(&mut self, x: u16) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[20..].as_mut_ptr(),
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
+            pub fn reserved(&self) -> u16 {
+                let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        self.0[22..].as_ptr(),
+                        mem.as_mut_ptr() as *mut u8,
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                    mem.assume_init()
+                })
+            }
 
-  pub fn reserved(&self) -> u16 {
-    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        self.0[22..].as_ptr(),
-        mem.as_mut_ptr() as *mut u8,
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-      mem.assume_init()
-    })
-  }
+            pub fn set_reserved(&mut self, x: u16) {
+                let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+                // Safety:
+                // Created from a valid Table for this object
+                // Which contains a valid value in this slot
+                unsafe {
+                    ::core::ptr::copy_nonoverlapping(
+                        &x_le as *const _ as *const u8,
+                        self.0[22..].as_mut_ptr(),
+                        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+                    );
+                }
+            }
 
-  pub fn set_reserved(&mut self, x: u16) {
-    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
-    // Safety:
-    // Created from a valid Table for this object
-    // Which contains a valid value in this slot
-    unsafe {
-      ::core::ptr::copy_nonoverlapping(
-        &x_le as *const _ as *const u8,
-        self.0[22..].as_mut_ptr(),
-        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
-      );
-    }
-  }
+            pub fn unpack(&self) -> OutcomeT {
+                OutcomeT {
+                    position: self.position(),
+                    tick: self.tick(),
+                    seq: self.seq(),
+                    code: self.code(),
+                    reserved: self.reserved(),
+                }
+            }
+        }
 
-  pub fn unpack(&self) -> OutcomeT {
-    OutcomeT {
-      position: self.position(),
-      tick: self.tick(),
-      seq: self.seq(),
-      code: self.code(),
-      reserved: self.reserved(),
-    }
-  }
-}
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct OutcomeT {
+            pub position: u64,
+            pub tick: u64,
+            pub seq: u32,
+            pub code: u16,
+            pub reserved: u16,
+        }
+        impl OutcomeT {
+            pub fn pack(&self) -> Outcome {
+                Outcome::new(self.position, self.tick, self.seq, self.code, self.reserved)
+            }
+        }
 
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct OutcomeT {
-  pub position: u64,
-  pub tick: u64,
-  pub seq: u32,
-  pub code: u16,
-  pub reserved: u16,
-}
-impl OutcomeT {
-  pub fn pack(&self) -> Outcome {
-    Outcome::new(
-      self.position,
-      self.tick,
-      self.seq,
-      self.code,
-      self.reserved,
-    )
-  }
-}
+        pub enum HelloOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-pub enum HelloOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        /// First frame of every connection.
+        pub struct Hello<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-/// First frame of every connection.
-pub struct Hello<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Hello<'a> {
+            type Inner = Hello<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Hello<'a> {
-  type Inner = Hello<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> Hello<'a> {
+            pub const VT_MAJOR: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MINOR: ::flatbuffers::VOffsetT = 6;
+            pub const VT_CLIENT: ::flatbuffers::VOffsetT = 8;
+            pub const VT_MANIFEST_HASH: ::flatbuffers::VOffsetT = 10;
 
-impl<'a> Hello<'a> {
-  pub const VT_MAJOR: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MINOR: ::flatbuffers::VOffsetT = 6;
-  pub const VT_CLIENT: ::flatbuffers::VOffsetT = 8;
-  pub const VT_MANIFEST_HASH: ::flatbuffers::VOffsetT = 10;
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Hello { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args HelloArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Hello<'bldr>> {
+                let mut builder = HelloBuilder::new(_fbb);
+                builder.add_manifest_hash(args.manifest_hash);
+                if let Some(x) = args.client {
+                    builder.add_client(x);
+                }
+                builder.add_minor(args.minor);
+                builder.add_major(args.major);
+                builder.finish()
+            }
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Hello { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args HelloArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Hello<'bldr>> {
-    let mut builder = HelloBuilder::new(_fbb);
-    builder.add_manifest_hash(args.manifest_hash);
-    if let Some(x) = args.client { builder.add_client(x); }
-    builder.add_minor(args.minor);
-    builder.add_major(args.major);
-    builder.finish()
-  }
+            pub fn unpack(&self) -> HelloT {
+                let major = self.major();
+                let minor = self.minor();
+                let client = self.client().map(|x| alloc::string::ToString::to_string(x));
+                let manifest_hash = self.manifest_hash();
+                HelloT { major, minor, client, manifest_hash }
+            }
 
-  pub fn unpack(&self) -> HelloT {
-    let major = self.major();
-    let minor = self.minor();
-    let client = self.client().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    let manifest_hash = self.manifest_hash();
-    HelloT {
-      major,
-      minor,
-      client,
-      manifest_hash,
-    }
-  }
+            #[inline]
+            pub fn major(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Hello::VT_MAJOR, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn minor(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Hello::VT_MINOR, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn client(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Hello::VT_CLIENT, None) }
+            }
+            #[inline]
+            pub fn manifest_hash(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Hello::VT_MANIFEST_HASH, Some(0)).unwrap() }
+            }
+        }
 
-  #[inline]
-  pub fn major(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(Hello::VT_MAJOR, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn minor(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(Hello::VT_MINOR, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn client(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Hello::VT_CLIENT, None)}
-  }
-  #[inline]
-  pub fn manifest_hash(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Hello::VT_MANIFEST_HASH, Some(0)).unwrap()}
-  }
-}
+        impl ::flatbuffers::Verifiable for Hello<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u16>("major", Self::VT_MAJOR, false)?
+                    .visit_field::<u16>("minor", Self::VT_MINOR, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("client", Self::VT_CLIENT, false)?
+                    .visit_field::<u64>("manifest_hash", Self::VT_MANIFEST_HASH, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct HelloArgs<'a> {
+            pub major: u16,
+            pub minor: u16,
+            pub client: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub manifest_hash: u64,
+        }
+        impl<'a> Default for HelloArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                HelloArgs { major: 0, minor: 0, client: None, manifest_hash: 0 }
+            }
+        }
 
-impl ::flatbuffers::Verifiable for Hello<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u16>("major", Self::VT_MAJOR, false)?
-     .visit_field::<u16>("minor", Self::VT_MINOR, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("client", Self::VT_CLIENT, false)?
-     .visit_field::<u64>("manifest_hash", Self::VT_MANIFEST_HASH, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct HelloArgs<'a> {
-    pub major: u16,
-    pub minor: u16,
-    pub client: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub manifest_hash: u64,
-}
-impl<'a> Default for HelloArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    HelloArgs {
-      major: 0,
-      minor: 0,
-      client: None,
-      manifest_hash: 0,
-    }
-  }
-}
+        pub struct HelloBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> HelloBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_major(&mut self, major: u16) {
+                self.fbb_.push_slot::<u16>(Hello::VT_MAJOR, major, 0);
+            }
+            #[inline]
+            pub fn add_minor(&mut self, minor: u16) {
+                self.fbb_.push_slot::<u16>(Hello::VT_MINOR, minor, 0);
+            }
+            #[inline]
+            pub fn add_client(&mut self, client: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Hello::VT_CLIENT, client);
+            }
+            #[inline]
+            pub fn add_manifest_hash(&mut self, manifest_hash: u64) {
+                self.fbb_.push_slot::<u64>(Hello::VT_MANIFEST_HASH, manifest_hash, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> HelloBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                HelloBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Hello<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-pub struct HelloBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> HelloBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_major(&mut self, major: u16) {
-    self.fbb_.push_slot::<u16>(Hello::VT_MAJOR, major, 0);
-  }
-  #[inline]
-  pub fn add_minor(&mut self, minor: u16) {
-    self.fbb_.push_slot::<u16>(Hello::VT_MINOR, minor, 0);
-  }
-  #[inline]
-  pub fn add_client(&mut self, client: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Hello::VT_CLIENT, client);
-  }
-  #[inline]
-  pub fn add_manifest_hash(&mut self, manifest_hash: u64) {
-    self.fbb_.push_slot::<u64>(Hello::VT_MANIFEST_HASH, manifest_hash, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> HelloBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    HelloBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Hello<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        impl ::core::fmt::Debug for Hello<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Hello");
+                ds.field("major", &self.major());
+                ds.field("minor", &self.minor());
+                ds.field("client", &self.client());
+                ds.field("manifest_hash", &self.manifest_hash());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct HelloT {
+            pub major: u16,
+            pub minor: u16,
+            pub client: Option<alloc::string::String>,
+            pub manifest_hash: u64,
+        }
+        impl Default for HelloT {
+            fn default() -> Self {
+                Self { major: 0, minor: 0, client: None, manifest_hash: 0 }
+            }
+        }
+        impl HelloT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Hello<'b>> {
+                let major = self.major;
+                let minor = self.minor;
+                let client = self.client.as_ref().map(|x| _fbb.create_string(x));
+                let manifest_hash = self.manifest_hash;
+                Hello::create(_fbb, &HelloArgs { major, minor, client, manifest_hash })
+            }
+        }
+        pub enum JoinOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-impl ::core::fmt::Debug for Hello<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Hello");
-      ds.field("major", &self.major());
-      ds.field("minor", &self.minor());
-      ds.field("client", &self.client());
-      ds.field("manifest_hash", &self.manifest_hash());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct HelloT {
-  pub major: u16,
-  pub minor: u16,
-  pub client: Option<alloc::string::String>,
-  pub manifest_hash: u64,
-}
-impl Default for HelloT {
-  fn default() -> Self {
-    Self {
-      major: 0,
-      minor: 0,
-      client: None,
-      manifest_hash: 0,
-    }
-  }
-}
-impl HelloT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Hello<'b>> {
-    let major = self.major;
-    let minor = self.minor;
-    let client = self.client.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    let manifest_hash = self.manifest_hash;
-    Hello::create(_fbb, &HelloArgs{
-      major,
-      minor,
-      client,
-      manifest_hash,
-    })
-  }
-}
-pub enum JoinOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        pub struct Join<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-pub struct Join<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Join<'a> {
+            type Inner = Join<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Join<'a> {
-  type Inner = Join<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> Join<'a> {
+            pub const VT_TOKEN: ::flatbuffers::VOffsetT = 4;
 
-impl<'a> Join<'a> {
-  pub const VT_TOKEN: ::flatbuffers::VOffsetT = 4;
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Join { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args JoinArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Join<'bldr>> {
+                let mut builder = JoinBuilder::new(_fbb);
+                if let Some(x) = args.token {
+                    builder.add_token(x);
+                }
+                builder.finish()
+            }
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Join { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args JoinArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Join<'bldr>> {
-    let mut builder = JoinBuilder::new(_fbb);
-    if let Some(x) = args.token { builder.add_token(x); }
-    builder.finish()
-  }
+            pub fn unpack(&self) -> JoinT {
+                let token = {
+                    let x = self.token();
+                    alloc::string::ToString::to_string(x)
+                };
+                JoinT { token }
+            }
 
-  pub fn unpack(&self) -> JoinT {
-    let token = {
-      let x = self.token();
-      alloc::string::ToString::to_string(x)
-    };
-    JoinT {
-      token,
-    }
-  }
+            #[inline]
+            pub fn token(&self) -> &'a str {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Join::VT_TOKEN, None).unwrap() }
+            }
+        }
 
-  #[inline]
-  pub fn token(&self) -> &'a str {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Join::VT_TOKEN, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Join<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("token", Self::VT_TOKEN, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct JoinArgs<'a> {
-    pub token: Option<::flatbuffers::WIPOffset<&'a str>>,
-}
-impl<'a> Default for JoinArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    JoinArgs {
+        impl ::flatbuffers::Verifiable for Join<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("token", Self::VT_TOKEN, true)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct JoinArgs<'a> {
+            pub token: Option<::flatbuffers::WIPOffset<&'a str>>,
+        }
+        impl<'a> Default for JoinArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                JoinArgs {
       token: None, // required field
     }
-  }
-}
+            }
+        }
 
-pub struct JoinBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> JoinBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_token(&mut self, token: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Join::VT_TOKEN, token);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> JoinBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    JoinBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Join<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Join::VT_TOKEN,"token");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct JoinBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> JoinBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_token(&mut self, token: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Join::VT_TOKEN, token);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> JoinBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                JoinBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Join<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Join::VT_TOKEN, "token");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for Join<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Join");
-      ds.field("token", &self.token());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct JoinT {
-  pub token: alloc::string::String,
-}
-impl Default for JoinT {
-  fn default() -> Self {
-    Self {
-      token: alloc::string::ToString::to_string(""),
-    }
-  }
-}
-impl JoinT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Join<'b>> {
-    let token = Some({
-      let x = &self.token;
-      _fbb.create_string(x)
-    });
-    Join::create(_fbb, &JoinArgs{
-      token,
-    })
-  }
-}
-pub enum ResumeOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        impl ::core::fmt::Debug for Join<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Join");
+                ds.field("token", &self.token());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct JoinT {
+            pub token: alloc::string::String,
+        }
+        impl Default for JoinT {
+            fn default() -> Self {
+                Self { token: alloc::string::ToString::to_string("") }
+            }
+        }
+        impl JoinT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Join<'b>> {
+                let token = Some({
+                    let x = &self.token;
+                    _fbb.create_string(x)
+                });
+                Join::create(_fbb, &JoinArgs { token })
+            }
+        }
+        pub enum ResumeOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-pub struct Resume<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        pub struct Resume<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for Resume<'a> {
-  type Inner = Resume<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> ::flatbuffers::Follow<'a> for Resume<'a> {
+            type Inner = Resume<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> Resume<'a> {
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
-  pub const VT_SECRET: ::flatbuffers::VOffsetT = 6;
-  pub const VT_LAST_TICK: ::flatbuffers::VOffsetT = 8;
-  pub const VT_LAST_POSITION: ::flatbuffers::VOffsetT = 10;
+        impl<'a> Resume<'a> {
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 4;
+            pub const VT_SECRET: ::flatbuffers::VOffsetT = 6;
+            pub const VT_LAST_TICK: ::flatbuffers::VOffsetT = 8;
+            pub const VT_LAST_POSITION: ::flatbuffers::VOffsetT = 10;
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Resume { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ResumeArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Resume<'bldr>> {
-    let mut builder = ResumeBuilder::new(_fbb);
-    builder.add_last_position(args.last_position);
-    builder.add_last_tick(args.last_tick);
-    if let Some(x) = args.secret { builder.add_secret(x); }
-    builder.add_session(args.session);
-    builder.finish()
-  }
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Resume { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ResumeArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Resume<'bldr>> {
+                let mut builder = ResumeBuilder::new(_fbb);
+                builder.add_last_position(args.last_position);
+                builder.add_last_tick(args.last_tick);
+                if let Some(x) = args.secret {
+                    builder.add_secret(x);
+                }
+                builder.add_session(args.session);
+                builder.finish()
+            }
 
-  pub fn unpack(&self) -> ResumeT {
-    let session = self.session();
-    let secret = {
-      let x = self.secret();
-      x.into_iter().collect()
-    };
-    let last_tick = self.last_tick();
-    let last_position = self.last_position();
-    ResumeT {
-      session,
-      secret,
-      last_tick,
-      last_position,
-    }
-  }
+            pub fn unpack(&self) -> ResumeT {
+                let session = self.session();
+                let secret = {
+                    let x = self.secret();
+                    x.into_iter().collect()
+                };
+                let last_tick = self.last_tick();
+                let last_position = self.last_position();
+                ResumeT { session, secret, last_tick, last_position }
+            }
 
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Resume::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn secret(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Resume::VT_SECRET, None).unwrap()}
-  }
-  #[inline]
-  pub fn last_tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Resume::VT_LAST_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn last_position(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Resume::VT_LAST_POSITION, Some(0)).unwrap()}
-  }
-}
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Resume::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn secret(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Resume::VT_SECRET, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn last_tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Resume::VT_LAST_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn last_position(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Resume::VT_LAST_POSITION, Some(0)).unwrap() }
+            }
+        }
 
-impl ::flatbuffers::Verifiable for Resume<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("secret", Self::VT_SECRET, true)?
-     .visit_field::<u64>("last_tick", Self::VT_LAST_TICK, false)?
-     .visit_field::<u64>("last_position", Self::VT_LAST_POSITION, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ResumeArgs<'a> {
-    pub session: u32,
-    pub secret: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub last_tick: u64,
-    pub last_position: u64,
-}
-impl<'a> Default for ResumeArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    ResumeArgs {
-      session: 0,
-      secret: None, // required field
-      last_tick: 0,
-      last_position: 0,
-    }
-  }
-}
+        impl ::flatbuffers::Verifiable for Resume<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "secret",
+                        Self::VT_SECRET,
+                        true,
+                    )?
+                    .visit_field::<u64>("last_tick", Self::VT_LAST_TICK, false)?
+                    .visit_field::<u64>("last_position", Self::VT_LAST_POSITION, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ResumeArgs<'a> {
+            pub session: u32,
+            pub secret: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub last_tick: u64,
+            pub last_position: u64,
+        }
+        impl<'a> Default for ResumeArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                ResumeArgs {
+                    session: 0,
+                    secret: None, // required field
+                    last_tick: 0,
+                    last_position: 0,
+                }
+            }
+        }
 
-pub struct ResumeBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ResumeBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(Resume::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_secret(&mut self, secret: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Resume::VT_SECRET, secret);
-  }
-  #[inline]
-  pub fn add_last_tick(&mut self, last_tick: u64) {
-    self.fbb_.push_slot::<u64>(Resume::VT_LAST_TICK, last_tick, 0);
-  }
-  #[inline]
-  pub fn add_last_position(&mut self, last_position: u64) {
-    self.fbb_.push_slot::<u64>(Resume::VT_LAST_POSITION, last_position, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResumeBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ResumeBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Resume<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Resume::VT_SECRET,"secret");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct ResumeBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ResumeBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(Resume::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_secret(&mut self, secret: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Resume::VT_SECRET, secret);
+            }
+            #[inline]
+            pub fn add_last_tick(&mut self, last_tick: u64) {
+                self.fbb_.push_slot::<u64>(Resume::VT_LAST_TICK, last_tick, 0);
+            }
+            #[inline]
+            pub fn add_last_position(&mut self, last_position: u64) {
+                self.fbb_.push_slot::<u64>(Resume::VT_LAST_POSITION, last_position, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResumeBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ResumeBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Resume<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Resume::VT_SECRET, "secret");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for Resume<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Resume");
-      ds.field("session", &self.session());
-      ds.field("secret", &self.secret());
-      ds.field("last_tick", &self.last_tick());
-      ds.field("last_position", &self.last_position());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResumeT {
-  pub session: u32,
-  pub secret: alloc::vec::Vec<u8>,
-  pub last_tick: u64,
-  pub last_position: u64,
-}
-impl Default for ResumeT {
-  fn default() -> Self {
-    Self {
-      session: 0,
-      secret: Default::default(),
-      last_tick: 0,
-      last_position: 0,
-    }
-  }
-}
-impl ResumeT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Resume<'b>> {
-    let session = self.session;
-    let secret = Some({
-      let x = &self.secret;
-      _fbb.create_vector(x)
-    });
-    let last_tick = self.last_tick;
-    let last_position = self.last_position;
-    Resume::create(_fbb, &ResumeArgs{
-      session,
-      secret,
-      last_tick,
-      last_position,
-    })
-  }
-}
-pub enum CommandBytesOffset {}
-#[derive(Copy, Clone, PartialEq)]
+        impl ::core::fmt::Debug for Resume<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Resume");
+                ds.field("session", &self.session());
+                ds.field("secret", &self.secret());
+                ds.field("last_tick", &self.last_tick());
+                ds.field("last_position", &self.last_position());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ResumeT {
+            pub session: u32,
+            pub secret: alloc::vec::Vec<u8>,
+            pub last_tick: u64,
+            pub last_position: u64,
+        }
+        impl Default for ResumeT {
+            fn default() -> Self {
+                Self { session: 0, secret: Default::default(), last_tick: 0, last_position: 0 }
+            }
+        }
+        impl ResumeT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Resume<'b>> {
+                let session = self.session;
+                let secret = Some({
+                    let x = &self.secret;
+                    _fbb.create_vector(x)
+                });
+                let last_tick = self.last_tick;
+                let last_position = self.last_position;
+                Resume::create(_fbb, &ResumeArgs { session, secret, last_tick, last_position })
+            }
+        }
+        pub enum CommandBytesOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
-pub struct CommandBytes<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
+        pub struct CommandBytes<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
 
-impl<'a> ::flatbuffers::Follow<'a> for CommandBytes<'a> {
-  type Inner = CommandBytes<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
+        impl<'a> ::flatbuffers::Follow<'a> for CommandBytes<'a> {
+            type Inner = CommandBytes<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
 
-impl<'a> CommandBytes<'a> {
-  pub const VT_PAYLOAD: ::flatbuffers::VOffsetT = 4;
+        impl<'a> CommandBytes<'a> {
+            pub const VT_PAYLOAD: ::flatbuffers::VOffsetT = 4;
 
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    CommandBytes { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args CommandBytesArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<CommandBytes<'bldr>> {
-    let mut builder = CommandBytesBuilder::new(_fbb);
-    if let Some(x) = args.payload { builder.add_payload(x); }
-    builder.finish()
-  }
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                CommandBytes { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args CommandBytesArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<CommandBytes<'bldr>> {
+                let mut builder = CommandBytesBuilder::new(_fbb);
+                if let Some(x) = args.payload {
+                    builder.add_payload(x);
+                }
+                builder.finish()
+            }
 
-  pub fn unpack(&self) -> CommandBytesT {
-    let payload = {
-      let x = self.payload();
-      x.into_iter().collect()
-    };
-    CommandBytesT {
-      payload,
-    }
-  }
+            pub fn unpack(&self) -> CommandBytesT {
+                let payload = {
+                    let x = self.payload();
+                    x.into_iter().collect()
+                };
+                CommandBytesT { payload }
+            }
 
-  #[inline]
-  pub fn payload(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(CommandBytes::VT_PAYLOAD, None).unwrap()}
-  }
-}
+            #[inline]
+            pub fn payload(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            CommandBytes::VT_PAYLOAD,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
 
-impl ::flatbuffers::Verifiable for CommandBytes<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("payload", Self::VT_PAYLOAD, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct CommandBytesArgs<'a> {
-    pub payload: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for CommandBytesArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    CommandBytesArgs {
+        impl ::flatbuffers::Verifiable for CommandBytes<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "payload",
+                        Self::VT_PAYLOAD,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct CommandBytesArgs<'a> {
+            pub payload: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for CommandBytesArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                CommandBytesArgs {
       payload: None, // required field
     }
-  }
-}
-
-pub struct CommandBytesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandBytesBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_payload(&mut self, payload: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(CommandBytes::VT_PAYLOAD, payload);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandBytesBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    CommandBytesBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<CommandBytes<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, CommandBytes::VT_PAYLOAD,"payload");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for CommandBytes<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("CommandBytes");
-      ds.field("payload", &self.payload());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct CommandBytesT {
-  pub payload: alloc::vec::Vec<u8>,
-}
-impl Default for CommandBytesT {
-  fn default() -> Self {
-    Self {
-      payload: Default::default(),
-    }
-  }
-}
-impl CommandBytesT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<CommandBytes<'b>> {
-    let payload = Some({
-      let x = &self.payload;
-      _fbb.create_vector(x)
-    });
-    CommandBytes::create(_fbb, &CommandBytesArgs{
-      payload,
-    })
-  }
-}
-pub enum CommandsOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// Commands first_seq, first_seq + 1, and so on.
-pub struct Commands<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Commands<'a> {
-  type Inner = Commands<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Commands<'a> {
-  pub const VT_FIRST_SEQ: ::flatbuffers::VOffsetT = 4;
-  pub const VT_ITEMS: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Commands { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args CommandsArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Commands<'bldr>> {
-    let mut builder = CommandsBuilder::new(_fbb);
-    if let Some(x) = args.items { builder.add_items(x); }
-    builder.add_first_seq(args.first_seq);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> CommandsT {
-    let first_seq = self.first_seq();
-    let items = {
-      let x = self.items();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    CommandsT {
-      first_seq,
-      items,
-    }
-  }
-
-  #[inline]
-  pub fn first_seq(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Commands::VT_FIRST_SEQ, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn items(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<CommandBytes<'a>>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<CommandBytes>>>>(Commands::VT_ITEMS, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Commands<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("first_seq", Self::VT_FIRST_SEQ, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<CommandBytes>>>>("items", Self::VT_ITEMS, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct CommandsArgs<'a> {
-    pub first_seq: u32,
-    pub items: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<CommandBytes<'a>>>>>,
-}
-impl<'a> Default for CommandsArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    CommandsArgs {
-      first_seq: 0,
-      items: None, // required field
-    }
-  }
-}
-
-pub struct CommandsBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandsBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_first_seq(&mut self, first_seq: u32) {
-    self.fbb_.push_slot::<u32>(Commands::VT_FIRST_SEQ, first_seq, 0);
-  }
-  #[inline]
-  pub fn add_items(&mut self, items: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<CommandBytes<'b >>>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Commands::VT_ITEMS, items);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandsBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    CommandsBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Commands<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Commands::VT_ITEMS,"items");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Commands<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Commands");
-      ds.field("first_seq", &self.first_seq());
-      ds.field("items", &self.items());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct CommandsT {
-  pub first_seq: u32,
-  pub items: alloc::vec::Vec<CommandBytesT>,
-}
-impl Default for CommandsT {
-  fn default() -> Self {
-    Self {
-      first_seq: 0,
-      items: Default::default(),
-    }
-  }
-}
-impl CommandsT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Commands<'b>> {
-    let first_seq = self.first_seq;
-    let items = Some({
-      let x = &self.items;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();_fbb.create_vector(&w)
-    });
-    Commands::create(_fbb, &CommandsArgs{
-      first_seq,
-      items,
-    })
-  }
-}
-pub enum ResyncOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// Asks for a new baseline, because the mirror no longer agrees with the server.
-pub struct Resync<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Resync<'a> {
-  type Inner = Resync<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Resync<'a> {
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
-  pub const VT_EXPECTED: ::flatbuffers::VOffsetT = 6;
-  pub const VT_FOUND: ::flatbuffers::VOffsetT = 8;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Resync { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ResyncArgs
-  ) -> ::flatbuffers::WIPOffset<Resync<'bldr>> {
-    let mut builder = ResyncBuilder::new(_fbb);
-    builder.add_found(args.found);
-    builder.add_expected(args.expected);
-    builder.add_tick(args.tick);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> ResyncT {
-    let tick = self.tick();
-    let expected = self.expected();
-    let found = self.found();
-    ResyncT {
-      tick,
-      expected,
-      found,
-    }
-  }
-
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Resync::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn expected(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Resync::VT_EXPECTED, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn found(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Resync::VT_FOUND, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Resync<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<u64>("expected", Self::VT_EXPECTED, false)?
-     .visit_field::<u64>("found", Self::VT_FOUND, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ResyncArgs {
-    pub tick: u64,
-    pub expected: u64,
-    pub found: u64,
-}
-impl<'a> Default for ResyncArgs {
-  #[inline]
-  fn default() -> Self {
-    ResyncArgs {
-      tick: 0,
-      expected: 0,
-      found: 0,
-    }
-  }
-}
-
-pub struct ResyncBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ResyncBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(Resync::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_expected(&mut self, expected: u64) {
-    self.fbb_.push_slot::<u64>(Resync::VT_EXPECTED, expected, 0);
-  }
-  #[inline]
-  pub fn add_found(&mut self, found: u64) {
-    self.fbb_.push_slot::<u64>(Resync::VT_FOUND, found, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResyncBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ResyncBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Resync<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Resync<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Resync");
-      ds.field("tick", &self.tick());
-      ds.field("expected", &self.expected());
-      ds.field("found", &self.found());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResyncT {
-  pub tick: u64,
-  pub expected: u64,
-  pub found: u64,
-}
-impl Default for ResyncT {
-  fn default() -> Self {
-    Self {
-      tick: 0,
-      expected: 0,
-      found: 0,
-    }
-  }
-}
-impl ResyncT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Resync<'b>> {
-    let tick = self.tick;
-    let expected = self.expected;
-    let found = self.found;
-    Resync::create(_fbb, &ResyncArgs{
-      tick,
-      expected,
-      found,
-    })
-  }
-}
-pub enum PingOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Ping<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Ping<'a> {
-  type Inner = Ping<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Ping<'a> {
-  pub const VT_NONCE: ::flatbuffers::VOffsetT = 4;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Ping { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args PingArgs
-  ) -> ::flatbuffers::WIPOffset<Ping<'bldr>> {
-    let mut builder = PingBuilder::new(_fbb);
-    builder.add_nonce(args.nonce);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> PingT {
-    let nonce = self.nonce();
-    PingT {
-      nonce,
-    }
-  }
-
-  #[inline]
-  pub fn nonce(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Ping::VT_NONCE, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Ping<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("nonce", Self::VT_NONCE, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct PingArgs {
-    pub nonce: u64,
-}
-impl<'a> Default for PingArgs {
-  #[inline]
-  fn default() -> Self {
-    PingArgs {
-      nonce: 0,
-    }
-  }
-}
-
-pub struct PingBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> PingBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_nonce(&mut self, nonce: u64) {
-    self.fbb_.push_slot::<u64>(Ping::VT_NONCE, nonce, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> PingBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    PingBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Ping<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Ping<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Ping");
-      ds.field("nonce", &self.nonce());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct PingT {
-  pub nonce: u64,
-}
-impl Default for PingT {
-  fn default() -> Self {
-    Self {
-      nonce: 0,
-    }
-  }
-}
-impl PingT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Ping<'b>> {
-    let nonce = self.nonce;
-    Ping::create(_fbb, &PingArgs{
-      nonce,
-    })
-  }
-}
-pub enum LeaveOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// The player leaves the match for good; the session ends.
-pub struct Leave<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Leave<'a> {
-  type Inner = Leave<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Leave<'a> {
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Leave { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    _args: &'args LeaveArgs
-  ) -> ::flatbuffers::WIPOffset<Leave<'bldr>> {
-    let mut builder = LeaveBuilder::new(_fbb);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> LeaveT {
-    LeaveT {
-    }
-  }
-}
-
-impl ::flatbuffers::Verifiable for Leave<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct LeaveArgs {
-}
-impl<'a> Default for LeaveArgs {
-  #[inline]
-  fn default() -> Self {
-    LeaveArgs {
-    }
-  }
-}
-
-pub struct LeaveBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> LeaveBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> LeaveBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    LeaveBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Leave<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Leave<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Leave");
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeaveT {
-}
-impl Default for LeaveT {
-  fn default() -> Self {
-    Self {
-    }
-  }
-}
-impl LeaveT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Leave<'b>> {
-    Leave::create(_fbb, &LeaveArgs{
-    })
-  }
-}
-pub enum ClientFrameOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct ClientFrame<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for ClientFrame<'a> {
-  type Inner = ClientFrame<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> ClientFrame<'a> {
-  pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    ClientFrame { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ClientFrameArgs
-  ) -> ::flatbuffers::WIPOffset<ClientFrame<'bldr>> {
-    let mut builder = ClientFrameBuilder::new(_fbb);
-    if let Some(x) = args.message { builder.add_message(x); }
-    builder.add_message_type(args.message_type);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> ClientFrameT {
-    let message = match self.message_type() {
-      ClientMessage::NONE => ClientMessageT::NONE,
-      ClientMessage::Hello => ClientMessageT::Hello(alloc::boxed::Box::new(
-        self.message_as_hello()
-            .expect("Invalid union table, expected `ClientMessage::Hello`.")
-            .unpack()
-      )),
-      ClientMessage::Join => ClientMessageT::Join(alloc::boxed::Box::new(
-        self.message_as_join()
-            .expect("Invalid union table, expected `ClientMessage::Join`.")
-            .unpack()
-      )),
-      ClientMessage::Resume => ClientMessageT::Resume(alloc::boxed::Box::new(
-        self.message_as_resume()
-            .expect("Invalid union table, expected `ClientMessage::Resume`.")
-            .unpack()
-      )),
-      ClientMessage::Commands => ClientMessageT::Commands(alloc::boxed::Box::new(
-        self.message_as_commands()
-            .expect("Invalid union table, expected `ClientMessage::Commands`.")
-            .unpack()
-      )),
-      ClientMessage::Resync => ClientMessageT::Resync(alloc::boxed::Box::new(
-        self.message_as_resync()
-            .expect("Invalid union table, expected `ClientMessage::Resync`.")
-            .unpack()
-      )),
-      ClientMessage::Ping => ClientMessageT::Ping(alloc::boxed::Box::new(
-        self.message_as_ping()
-            .expect("Invalid union table, expected `ClientMessage::Ping`.")
-            .unpack()
-      )),
-      ClientMessage::Leave => ClientMessageT::Leave(alloc::boxed::Box::new(
-        self.message_as_leave()
-            .expect("Invalid union table, expected `ClientMessage::Leave`.")
-            .unpack()
-      )),
-      _ => ClientMessageT::NONE,
-    };
-    ClientFrameT {
-      message,
-    }
-  }
-
-  #[inline]
-  pub fn message_type(&self) -> ClientMessage {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<ClientMessage>(ClientFrame::VT_MESSAGE_TYPE, Some(ClientMessage::NONE)).unwrap()}
-  }
-  #[inline]
-  pub fn message(&self) -> ::flatbuffers::Table<'a> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(ClientFrame::VT_MESSAGE, None).unwrap()}
-  }
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_hello(&self) -> Option<Hello<'a>> {
-    if self.message_type() == ClientMessage::Hello {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Hello::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_join(&self) -> Option<Join<'a>> {
-    if self.message_type() == ClientMessage::Join {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Join::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_resume(&self) -> Option<Resume<'a>> {
-    if self.message_type() == ClientMessage::Resume {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Resume::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_commands(&self) -> Option<Commands<'a>> {
-    if self.message_type() == ClientMessage::Commands {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Commands::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_resync(&self) -> Option<Resync<'a>> {
-    if self.message_type() == ClientMessage::Resync {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Resync::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_ping(&self) -> Option<Ping<'a>> {
-    if self.message_type() == ClientMessage::Ping {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Ping::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_leave(&self) -> Option<Leave<'a>> {
-    if self.message_type() == ClientMessage::Leave {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Leave::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-}
-
-impl ::flatbuffers::Verifiable for ClientFrame<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_union::<ClientMessage, _>("message_type", Self::VT_MESSAGE_TYPE, "message", Self::VT_MESSAGE, true, |key, v, pos| {
-        match key {
-          ClientMessage::Hello => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Hello>>("ClientMessage::Hello", pos),
-          ClientMessage::Join => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Join>>("ClientMessage::Join", pos),
-          ClientMessage::Resume => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Resume>>("ClientMessage::Resume", pos),
-          ClientMessage::Commands => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Commands>>("ClientMessage::Commands", pos),
-          ClientMessage::Resync => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Resync>>("ClientMessage::Resync", pos),
-          ClientMessage::Ping => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Ping>>("ClientMessage::Ping", pos),
-          ClientMessage::Leave => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Leave>>("ClientMessage::Leave", pos),
-          _ => Ok(()),
+            }
         }
-     })?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ClientFrameArgs {
-    pub message_type: ClientMessage,
-    pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
-}
-impl<'a> Default for ClientFrameArgs {
-  #[inline]
-  fn default() -> Self {
-    ClientFrameArgs {
-      message_type: ClientMessage::NONE,
-      message: None, // required field
-    }
-  }
-}
-
-pub struct ClientFrameBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ClientFrameBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_message_type(&mut self, message_type: ClientMessage) {
-    self.fbb_.push_slot::<ClientMessage>(ClientFrame::VT_MESSAGE_TYPE, message_type, ClientMessage::NONE);
-  }
-  #[inline]
-  pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ClientFrame::VT_MESSAGE, message);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ClientFrameBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ClientFrameBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<ClientFrame<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, ClientFrame::VT_MESSAGE,"message");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for ClientFrame<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("ClientFrame");
-      ds.field("message_type", &self.message_type());
-      match self.message_type() {
-        ClientMessage::Hello => {
-          if let Some(x) = self.message_as_hello() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ClientMessage::Join => {
-          if let Some(x) = self.message_as_join() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ClientMessage::Resume => {
-          if let Some(x) = self.message_as_resume() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ClientMessage::Commands => {
-          if let Some(x) = self.message_as_commands() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ClientMessage::Resync => {
-          if let Some(x) = self.message_as_resync() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ClientMessage::Ping => {
-          if let Some(x) = self.message_as_ping() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ClientMessage::Leave => {
-          if let Some(x) = self.message_as_leave() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        _ => {
-          let x: Option<()> = None;
-          ds.field("message", &x)
-        },
-      };
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClientFrameT {
-  pub message: ClientMessageT,
-}
-impl Default for ClientFrameT {
-  fn default() -> Self {
-    Self {
-      message: ClientMessageT::NONE,
-    }
-  }
-}
-impl ClientFrameT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<ClientFrame<'b>> {
-    let message_type = self.message.client_message_type();
-    let message = self.message.pack(_fbb);
-    ClientFrame::create(_fbb, &ClientFrameArgs{
-      message_type,
-      message,
-    })
-  }
-}
-pub enum WelcomeOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Welcome<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Welcome<'a> {
-  type Inner = Welcome<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Welcome<'a> {
-  pub const VT_MAJOR: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MINOR: ::flatbuffers::VOffsetT = 6;
-  pub const VT_SERVER: ::flatbuffers::VOffsetT = 8;
-  pub const VT_MANIFEST_HASH: ::flatbuffers::VOffsetT = 10;
-  pub const VT_MANIFEST: ::flatbuffers::VOffsetT = 12;
-  pub const VT_COMMAND_BYTES_MAX: ::flatbuffers::VOffsetT = 14;
-  pub const VT_COMMANDS_UNACKED_MAX: ::flatbuffers::VOffsetT = 16;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Welcome { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args WelcomeArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Welcome<'bldr>> {
-    let mut builder = WelcomeBuilder::new(_fbb);
-    builder.add_manifest_hash(args.manifest_hash);
-    builder.add_commands_unacked_max(args.commands_unacked_max);
-    builder.add_command_bytes_max(args.command_bytes_max);
-    if let Some(x) = args.manifest { builder.add_manifest(x); }
-    if let Some(x) = args.server { builder.add_server(x); }
-    builder.add_minor(args.minor);
-    builder.add_major(args.major);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> WelcomeT {
-    let major = self.major();
-    let minor = self.minor();
-    let server = self.server().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    let manifest_hash = self.manifest_hash();
-    let manifest = self.manifest().map(|x| {
-      x.into_iter().collect()
-    });
-    let command_bytes_max = self.command_bytes_max();
-    let commands_unacked_max = self.commands_unacked_max();
-    WelcomeT {
-      major,
-      minor,
-      server,
-      manifest_hash,
-      manifest,
-      command_bytes_max,
-      commands_unacked_max,
-    }
-  }
-
-  #[inline]
-  pub fn major(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(Welcome::VT_MAJOR, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn minor(&self) -> u16 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u16>(Welcome::VT_MINOR, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn server(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Welcome::VT_SERVER, None)}
-  }
-  #[inline]
-  pub fn manifest_hash(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Welcome::VT_MANIFEST_HASH, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn manifest(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Welcome::VT_MANIFEST, None)}
-  }
-  #[inline]
-  pub fn command_bytes_max(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Welcome::VT_COMMAND_BYTES_MAX, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn commands_unacked_max(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Welcome::VT_COMMANDS_UNACKED_MAX, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Welcome<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u16>("major", Self::VT_MAJOR, false)?
-     .visit_field::<u16>("minor", Self::VT_MINOR, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("server", Self::VT_SERVER, false)?
-     .visit_field::<u64>("manifest_hash", Self::VT_MANIFEST_HASH, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("manifest", Self::VT_MANIFEST, false)?
-     .visit_field::<u32>("command_bytes_max", Self::VT_COMMAND_BYTES_MAX, false)?
-     .visit_field::<u32>("commands_unacked_max", Self::VT_COMMANDS_UNACKED_MAX, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct WelcomeArgs<'a> {
-    pub major: u16,
-    pub minor: u16,
-    pub server: Option<::flatbuffers::WIPOffset<&'a str>>,
-    pub manifest_hash: u64,
-    pub manifest: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub command_bytes_max: u32,
-    pub commands_unacked_max: u32,
-}
-impl<'a> Default for WelcomeArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    WelcomeArgs {
-      major: 0,
-      minor: 0,
-      server: None,
-      manifest_hash: 0,
-      manifest: None,
-      command_bytes_max: 0,
-      commands_unacked_max: 0,
-    }
-  }
-}
-
-pub struct WelcomeBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> WelcomeBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_major(&mut self, major: u16) {
-    self.fbb_.push_slot::<u16>(Welcome::VT_MAJOR, major, 0);
-  }
-  #[inline]
-  pub fn add_minor(&mut self, minor: u16) {
-    self.fbb_.push_slot::<u16>(Welcome::VT_MINOR, minor, 0);
-  }
-  #[inline]
-  pub fn add_server(&mut self, server: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Welcome::VT_SERVER, server);
-  }
-  #[inline]
-  pub fn add_manifest_hash(&mut self, manifest_hash: u64) {
-    self.fbb_.push_slot::<u64>(Welcome::VT_MANIFEST_HASH, manifest_hash, 0);
-  }
-  #[inline]
-  pub fn add_manifest(&mut self, manifest: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Welcome::VT_MANIFEST, manifest);
-  }
-  #[inline]
-  pub fn add_command_bytes_max(&mut self, command_bytes_max: u32) {
-    self.fbb_.push_slot::<u32>(Welcome::VT_COMMAND_BYTES_MAX, command_bytes_max, 0);
-  }
-  #[inline]
-  pub fn add_commands_unacked_max(&mut self, commands_unacked_max: u32) {
-    self.fbb_.push_slot::<u32>(Welcome::VT_COMMANDS_UNACKED_MAX, commands_unacked_max, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> WelcomeBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    WelcomeBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Welcome<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Welcome<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Welcome");
-      ds.field("major", &self.major());
-      ds.field("minor", &self.minor());
-      ds.field("server", &self.server());
-      ds.field("manifest_hash", &self.manifest_hash());
-      ds.field("manifest", &self.manifest());
-      ds.field("command_bytes_max", &self.command_bytes_max());
-      ds.field("commands_unacked_max", &self.commands_unacked_max());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct WelcomeT {
-  pub major: u16,
-  pub minor: u16,
-  pub server: Option<alloc::string::String>,
-  pub manifest_hash: u64,
-  pub manifest: Option<alloc::vec::Vec<u8>>,
-  pub command_bytes_max: u32,
-  pub commands_unacked_max: u32,
-}
-impl Default for WelcomeT {
-  fn default() -> Self {
-    Self {
-      major: 0,
-      minor: 0,
-      server: None,
-      manifest_hash: 0,
-      manifest: None,
-      command_bytes_max: 0,
-      commands_unacked_max: 0,
-    }
-  }
-}
-impl WelcomeT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Welcome<'b>> {
-    let major = self.major;
-    let minor = self.minor;
-    let server = self.server.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    let manifest_hash = self.manifest_hash;
-    let manifest = self.manifest.as_ref().map(|x|{
-      _fbb.create_vector(x)
-    });
-    let command_bytes_max = self.command_bytes_max;
-    let commands_unacked_max = self.commands_unacked_max;
-    Welcome::create(_fbb, &WelcomeArgs{
-      major,
-      minor,
-      server,
-      manifest_hash,
-      manifest,
-      command_bytes_max,
-      commands_unacked_max,
-    })
-  }
-}
-pub enum JoinedOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Joined<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Joined<'a> {
-  type Inner = Joined<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Joined<'a> {
-  pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
-  pub const VT_SESSION: ::flatbuffers::VOffsetT = 6;
-  pub const VT_EPOCH: ::flatbuffers::VOffsetT = 8;
-  pub const VT_PLAYER: ::flatbuffers::VOffsetT = 10;
-  pub const VT_SECRET: ::flatbuffers::VOffsetT = 12;
-  pub const VT_LAST_SEQ: ::flatbuffers::VOffsetT = 14;
-  pub const VT_RESUMED: ::flatbuffers::VOffsetT = 16;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Joined { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args JoinedArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Joined<'bldr>> {
-    let mut builder = JoinedBuilder::new(_fbb);
-    builder.add_match_id(args.match_id);
-    builder.add_last_seq(args.last_seq);
-    if let Some(x) = args.secret { builder.add_secret(x); }
-    builder.add_player(args.player);
-    builder.add_epoch(args.epoch);
-    builder.add_session(args.session);
-    builder.add_resumed(args.resumed);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> JoinedT {
-    let match_id = self.match_id();
-    let session = self.session();
-    let epoch = self.epoch();
-    let player = self.player();
-    let secret = {
-      let x = self.secret();
-      x.into_iter().collect()
-    };
-    let last_seq = self.last_seq();
-    let resumed = self.resumed();
-    JoinedT {
-      match_id,
-      session,
-      epoch,
-      player,
-      secret,
-      last_seq,
-      resumed,
-    }
-  }
-
-  #[inline]
-  pub fn match_id(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Joined::VT_MATCH_ID, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn session(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Joined::VT_SESSION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn epoch(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Joined::VT_EPOCH, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn player(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Joined::VT_PLAYER, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn secret(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Joined::VT_SECRET, None).unwrap()}
-  }
-  #[inline]
-  pub fn last_seq(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Joined::VT_LAST_SEQ, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn resumed(&self) -> bool {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<bool>(Joined::VT_RESUMED, Some(false)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Joined<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
-     .visit_field::<u32>("session", Self::VT_SESSION, false)?
-     .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
-     .visit_field::<u32>("player", Self::VT_PLAYER, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("secret", Self::VT_SECRET, true)?
-     .visit_field::<u32>("last_seq", Self::VT_LAST_SEQ, false)?
-     .visit_field::<bool>("resumed", Self::VT_RESUMED, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct JoinedArgs<'a> {
-    pub match_id: u64,
-    pub session: u32,
-    pub epoch: u32,
-    pub player: u32,
-    pub secret: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub last_seq: u32,
-    pub resumed: bool,
-}
-impl<'a> Default for JoinedArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    JoinedArgs {
-      match_id: 0,
-      session: 0,
-      epoch: 0,
-      player: 0,
-      secret: None, // required field
-      last_seq: 0,
-      resumed: false,
-    }
-  }
-}
-
-pub struct JoinedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> JoinedBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_match_id(&mut self, match_id: u64) {
-    self.fbb_.push_slot::<u64>(Joined::VT_MATCH_ID, match_id, 0);
-  }
-  #[inline]
-  pub fn add_session(&mut self, session: u32) {
-    self.fbb_.push_slot::<u32>(Joined::VT_SESSION, session, 0);
-  }
-  #[inline]
-  pub fn add_epoch(&mut self, epoch: u32) {
-    self.fbb_.push_slot::<u32>(Joined::VT_EPOCH, epoch, 0);
-  }
-  #[inline]
-  pub fn add_player(&mut self, player: u32) {
-    self.fbb_.push_slot::<u32>(Joined::VT_PLAYER, player, 0);
-  }
-  #[inline]
-  pub fn add_secret(&mut self, secret: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Joined::VT_SECRET, secret);
-  }
-  #[inline]
-  pub fn add_last_seq(&mut self, last_seq: u32) {
-    self.fbb_.push_slot::<u32>(Joined::VT_LAST_SEQ, last_seq, 0);
-  }
-  #[inline]
-  pub fn add_resumed(&mut self, resumed: bool) {
-    self.fbb_.push_slot::<bool>(Joined::VT_RESUMED, resumed, false);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> JoinedBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    JoinedBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Joined<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Joined::VT_SECRET,"secret");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Joined<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Joined");
-      ds.field("match_id", &self.match_id());
-      ds.field("session", &self.session());
-      ds.field("epoch", &self.epoch());
-      ds.field("player", &self.player());
-      ds.field("secret", &self.secret());
-      ds.field("last_seq", &self.last_seq());
-      ds.field("resumed", &self.resumed());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct JoinedT {
-  pub match_id: u64,
-  pub session: u32,
-  pub epoch: u32,
-  pub player: u32,
-  pub secret: alloc::vec::Vec<u8>,
-  pub last_seq: u32,
-  pub resumed: bool,
-}
-impl Default for JoinedT {
-  fn default() -> Self {
-    Self {
-      match_id: 0,
-      session: 0,
-      epoch: 0,
-      player: 0,
-      secret: Default::default(),
-      last_seq: 0,
-      resumed: false,
-    }
-  }
-}
-impl JoinedT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Joined<'b>> {
-    let match_id = self.match_id;
-    let session = self.session;
-    let epoch = self.epoch;
-    let player = self.player;
-    let secret = Some({
-      let x = &self.secret;
-      _fbb.create_vector(x)
-    });
-    let last_seq = self.last_seq;
-    let resumed = self.resumed;
-    Joined::create(_fbb, &JoinedArgs{
-      match_id,
-      session,
-      epoch,
-      player,
-      secret,
-      last_seq,
-      resumed,
-    })
-  }
-}
-pub enum PongOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Pong<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Pong<'a> {
-  type Inner = Pong<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Pong<'a> {
-  pub const VT_NONCE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Pong { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args PongArgs
-  ) -> ::flatbuffers::WIPOffset<Pong<'bldr>> {
-    let mut builder = PongBuilder::new(_fbb);
-    builder.add_tick(args.tick);
-    builder.add_nonce(args.nonce);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> PongT {
-    let nonce = self.nonce();
-    let tick = self.tick();
-    PongT {
-      nonce,
-      tick,
-    }
-  }
-
-  #[inline]
-  pub fn nonce(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Pong::VT_NONCE, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Pong::VT_TICK, Some(0)).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Pong<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("nonce", Self::VT_NONCE, false)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct PongArgs {
-    pub nonce: u64,
-    pub tick: u64,
-}
-impl<'a> Default for PongArgs {
-  #[inline]
-  fn default() -> Self {
-    PongArgs {
-      nonce: 0,
-      tick: 0,
-    }
-  }
-}
-
-pub struct PongBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> PongBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_nonce(&mut self, nonce: u64) {
-    self.fbb_.push_slot::<u64>(Pong::VT_NONCE, nonce, 0);
-  }
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(Pong::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> PongBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    PongBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Pong<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Pong<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Pong");
-      ds.field("nonce", &self.nonce());
-      ds.field("tick", &self.tick());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct PongT {
-  pub nonce: u64,
-  pub tick: u64,
-}
-impl Default for PongT {
-  fn default() -> Self {
-    Self {
-      nonce: 0,
-      tick: 0,
-    }
-  }
-}
-impl PongT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Pong<'b>> {
-    let nonce = self.nonce;
-    let tick = self.tick;
-    Pong::create(_fbb, &PongArgs{
-      nonce,
-      tick,
-    })
-  }
-}
-pub enum ClosingOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// Said before the connection closes with the same code.
-pub struct Closing<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Closing<'a> {
-  type Inner = Closing<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Closing<'a> {
-  pub const VT_CODE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_REASON: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Closing { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ClosingArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Closing<'bldr>> {
-    let mut builder = ClosingBuilder::new(_fbb);
-    if let Some(x) = args.reason { builder.add_reason(x); }
-    builder.add_code(args.code);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> ClosingT {
-    let code = self.code();
-    let reason = self.reason().map(|x| {
-      alloc::string::ToString::to_string(x)
-    });
-    ClosingT {
-      code,
-      reason,
-    }
-  }
-
-  #[inline]
-  pub fn code(&self) -> u32 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u32>(Closing::VT_CODE, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn reason(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Closing::VT_REASON, None)}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Closing<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u32>("code", Self::VT_CODE, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("reason", Self::VT_REASON, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ClosingArgs<'a> {
-    pub code: u32,
-    pub reason: Option<::flatbuffers::WIPOffset<&'a str>>,
-}
-impl<'a> Default for ClosingArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    ClosingArgs {
-      code: 0,
-      reason: None,
-    }
-  }
-}
-
-pub struct ClosingBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ClosingBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_code(&mut self, code: u32) {
-    self.fbb_.push_slot::<u32>(Closing::VT_CODE, code, 0);
-  }
-  #[inline]
-  pub fn add_reason(&mut self, reason: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Closing::VT_REASON, reason);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ClosingBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ClosingBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Closing<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Closing<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Closing");
-      ds.field("code", &self.code());
-      ds.field("reason", &self.reason());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClosingT {
-  pub code: u32,
-  pub reason: Option<alloc::string::String>,
-}
-impl Default for ClosingT {
-  fn default() -> Self {
-    Self {
-      code: 0,
-      reason: None,
-    }
-  }
-}
-impl ClosingT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Closing<'b>> {
-    let code = self.code;
-    let reason = self.reason.as_ref().map(|x|{
-      _fbb.create_string(x)
-    });
-    Closing::create(_fbb, &ClosingArgs{
-      code,
-      reason,
-    })
-  }
-}
-pub enum BaselineOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// All that the player may see now. Replaces the mirror.
-pub struct Baseline<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Baseline<'a> {
-  type Inner = Baseline<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Baseline<'a> {
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
-  pub const VT_POSITION: ::flatbuffers::VOffsetT = 6;
-  pub const VT_HASH: ::flatbuffers::VOffsetT = 8;
-  pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 10;
-  pub const VT_OWN: ::flatbuffers::VOffsetT = 12;
-  pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 14;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Baseline { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args BaselineArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Baseline<'bldr>> {
-    let mut builder = BaselineBuilder::new(_fbb);
-    builder.add_hash(args.hash);
-    builder.add_position(args.position);
-    builder.add_tick(args.tick);
-    if let Some(x) = args.outcomes { builder.add_outcomes(x); }
-    if let Some(x) = args.own { builder.add_own(x); }
-    if let Some(x) = args.columns { builder.add_columns(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> BaselineT {
-    let tick = self.tick();
-    let position = self.position();
-    let hash = self.hash();
-    let columns = {
-      let x = self.columns();
-      x.into_iter().collect()
-    };
-    let own = {
-      let x = self.own();
-      x.into_iter().collect()
-    };
-    let outcomes = self.outcomes().map(|x| {
-      x.iter().map(|t| t.unpack()).collect()
-    });
-    BaselineT {
-      tick,
-      position,
-      hash,
-      columns,
-      own,
-      outcomes,
-    }
-  }
-
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Baseline::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn position(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Baseline::VT_POSITION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Baseline::VT_HASH, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn columns(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Baseline::VT_COLUMNS, None).unwrap()}
-  }
-  #[inline]
-  pub fn own(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Baseline::VT_OWN, None).unwrap()}
-  }
-  #[inline]
-  pub fn outcomes(&self) -> Option<::flatbuffers::Vector<'a, Outcome>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Outcome>>>(Baseline::VT_OUTCOMES, None)}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Baseline<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<u64>("position", Self::VT_POSITION, false)?
-     .visit_field::<u64>("hash", Self::VT_HASH, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("columns", Self::VT_COLUMNS, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("own", Self::VT_OWN, true)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Outcome>>>("outcomes", Self::VT_OUTCOMES, false)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct BaselineArgs<'a> {
-    pub tick: u64,
-    pub position: u64,
-    pub hash: u64,
-    pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub own: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-    pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Outcome>>>,
-}
-impl<'a> Default for BaselineArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    BaselineArgs {
-      tick: 0,
-      position: 0,
-      hash: 0,
-      columns: None, // required field
-      own: None, // required field
-      outcomes: None,
-    }
-  }
-}
-
-pub struct BaselineBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> BaselineBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(Baseline::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_position(&mut self, position: u64) {
-    self.fbb_.push_slot::<u64>(Baseline::VT_POSITION, position, 0);
-  }
-  #[inline]
-  pub fn add_hash(&mut self, hash: u64) {
-    self.fbb_.push_slot::<u64>(Baseline::VT_HASH, hash, 0);
-  }
-  #[inline]
-  pub fn add_columns(&mut self, columns: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_COLUMNS, columns);
-  }
-  #[inline]
-  pub fn add_own(&mut self, own: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_OWN, own);
-  }
-  #[inline]
-  pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , Outcome>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_OUTCOMES, outcomes);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> BaselineBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    BaselineBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Baseline<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Baseline::VT_COLUMNS,"columns");
-    self.fbb_.required(o, Baseline::VT_OWN,"own");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Baseline<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Baseline");
-      ds.field("tick", &self.tick());
-      ds.field("position", &self.position());
-      ds.field("hash", &self.hash());
-      ds.field("columns", &self.columns());
-      ds.field("own", &self.own());
-      ds.field("outcomes", &self.outcomes());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct BaselineT {
-  pub tick: u64,
-  pub position: u64,
-  pub hash: u64,
-  pub columns: alloc::vec::Vec<u8>,
-  pub own: alloc::vec::Vec<u8>,
-  pub outcomes: Option<alloc::vec::Vec<OutcomeT>>,
-}
-impl Default for BaselineT {
-  fn default() -> Self {
-    Self {
-      tick: 0,
-      position: 0,
-      hash: 0,
-      columns: Default::default(),
-      own: Default::default(),
-      outcomes: None,
-    }
-  }
-}
-impl BaselineT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Baseline<'b>> {
-    let tick = self.tick;
-    let position = self.position;
-    let hash = self.hash;
-    let columns = Some({
-      let x = &self.columns;
-      _fbb.create_vector(x)
-    });
-    let own = Some({
-      let x = &self.own;
-      _fbb.create_vector(x)
-    });
-    let outcomes = self.outcomes.as_ref().map(|x|{
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();_fbb.create_vector(&w)
-    });
-    Baseline::create(_fbb, &BaselineArgs{
-      tick,
-      position,
-      hash,
-      columns,
-      own,
-      outcomes,
-    })
-  }
-}
-pub enum DeltaOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// What one tick changed. Applies to the mirror of the tick before it.
-pub struct Delta<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Delta<'a> {
-  type Inner = Delta<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Delta<'a> {
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
-  pub const VT_POSITION: ::flatbuffers::VOffsetT = 6;
-  pub const VT_HASH: ::flatbuffers::VOffsetT = 8;
-  pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 10;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Delta { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args DeltaArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Delta<'bldr>> {
-    let mut builder = DeltaBuilder::new(_fbb);
-    builder.add_hash(args.hash);
-    builder.add_position(args.position);
-    builder.add_tick(args.tick);
-    if let Some(x) = args.columns { builder.add_columns(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> DeltaT {
-    let tick = self.tick();
-    let position = self.position();
-    let hash = self.hash();
-    let columns = {
-      let x = self.columns();
-      x.into_iter().collect()
-    };
-    DeltaT {
-      tick,
-      position,
-      hash,
-      columns,
-    }
-  }
-
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Delta::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn position(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Delta::VT_POSITION, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn hash(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(Delta::VT_HASH, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn columns(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Delta::VT_COLUMNS, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Delta<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<u64>("position", Self::VT_POSITION, false)?
-     .visit_field::<u64>("hash", Self::VT_HASH, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("columns", Self::VT_COLUMNS, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct DeltaArgs<'a> {
-    pub tick: u64,
-    pub position: u64,
-    pub hash: u64,
-    pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for DeltaArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    DeltaArgs {
-      tick: 0,
-      position: 0,
-      hash: 0,
-      columns: None, // required field
-    }
-  }
-}
-
-pub struct DeltaBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> DeltaBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(Delta::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_position(&mut self, position: u64) {
-    self.fbb_.push_slot::<u64>(Delta::VT_POSITION, position, 0);
-  }
-  #[inline]
-  pub fn add_hash(&mut self, hash: u64) {
-    self.fbb_.push_slot::<u64>(Delta::VT_HASH, hash, 0);
-  }
-  #[inline]
-  pub fn add_columns(&mut self, columns: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Delta::VT_COLUMNS, columns);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> DeltaBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    DeltaBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Delta<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Delta::VT_COLUMNS,"columns");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Delta<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Delta");
-      ds.field("tick", &self.tick());
-      ds.field("position", &self.position());
-      ds.field("hash", &self.hash());
-      ds.field("columns", &self.columns());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeltaT {
-  pub tick: u64,
-  pub position: u64,
-  pub hash: u64,
-  pub columns: alloc::vec::Vec<u8>,
-}
-impl Default for DeltaT {
-  fn default() -> Self {
-    Self {
-      tick: 0,
-      position: 0,
-      hash: 0,
-      columns: Default::default(),
-    }
-  }
-}
-impl DeltaT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Delta<'b>> {
-    let tick = self.tick;
-    let position = self.position;
-    let hash = self.hash;
-    let columns = Some({
-      let x = &self.columns;
-      _fbb.create_vector(x)
-    });
-    Delta::create(_fbb, &DeltaArgs{
-      tick,
-      position,
-      hash,
-      columns,
-    })
-  }
-}
-pub enum OwnDeltaOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-/// The same tick's changes of class owner, for this player alone.
-pub struct OwnDelta<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for OwnDelta<'a> {
-  type Inner = OwnDelta<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> OwnDelta<'a> {
-  pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
-  pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    OwnDelta { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args OwnDeltaArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<OwnDelta<'bldr>> {
-    let mut builder = OwnDeltaBuilder::new(_fbb);
-    builder.add_tick(args.tick);
-    if let Some(x) = args.columns { builder.add_columns(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> OwnDeltaT {
-    let tick = self.tick();
-    let columns = {
-      let x = self.columns();
-      x.into_iter().collect()
-    };
-    OwnDeltaT {
-      tick,
-      columns,
-    }
-  }
-
-  #[inline]
-  pub fn tick(&self) -> u64 {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<u64>(OwnDelta::VT_TICK, Some(0)).unwrap()}
-  }
-  #[inline]
-  pub fn columns(&self) -> ::flatbuffers::Vector<'a, u8> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(OwnDelta::VT_COLUMNS, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for OwnDelta<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<u64>("tick", Self::VT_TICK, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("columns", Self::VT_COLUMNS, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct OwnDeltaArgs<'a> {
-    pub tick: u64,
-    pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
-}
-impl<'a> Default for OwnDeltaArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    OwnDeltaArgs {
-      tick: 0,
-      columns: None, // required field
-    }
-  }
-}
-
-pub struct OwnDeltaBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OwnDeltaBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_tick(&mut self, tick: u64) {
-    self.fbb_.push_slot::<u64>(OwnDelta::VT_TICK, tick, 0);
-  }
-  #[inline]
-  pub fn add_columns(&mut self, columns: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OwnDelta::VT_COLUMNS, columns);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OwnDeltaBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    OwnDeltaBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<OwnDelta<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, OwnDelta::VT_COLUMNS,"columns");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for OwnDelta<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("OwnDelta");
-      ds.field("tick", &self.tick());
-      ds.field("columns", &self.columns());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct OwnDeltaT {
-  pub tick: u64,
-  pub columns: alloc::vec::Vec<u8>,
-}
-impl Default for OwnDeltaT {
-  fn default() -> Self {
-    Self {
-      tick: 0,
-      columns: Default::default(),
-    }
-  }
-}
-impl OwnDeltaT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<OwnDelta<'b>> {
-    let tick = self.tick;
-    let columns = Some({
-      let x = &self.columns;
-      _fbb.create_vector(x)
-    });
-    OwnDelta::create(_fbb, &OwnDeltaArgs{
-      tick,
-      columns,
-    })
-  }
-}
-pub enum OutcomesOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct Outcomes<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for Outcomes<'a> {
-  type Inner = Outcomes<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> Outcomes<'a> {
-  pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 4;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    Outcomes { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args OutcomesArgs<'args>
-  ) -> ::flatbuffers::WIPOffset<Outcomes<'bldr>> {
-    let mut builder = OutcomesBuilder::new(_fbb);
-    if let Some(x) = args.outcomes { builder.add_outcomes(x); }
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> OutcomesT {
-    let outcomes = {
-      let x = self.outcomes();
-      x.iter().map(|t| t.unpack()).collect()
-    };
-    OutcomesT {
-      outcomes,
-    }
-  }
-
-  #[inline]
-  pub fn outcomes(&self) -> ::flatbuffers::Vector<'a, Outcome> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Outcome>>>(Outcomes::VT_OUTCOMES, None).unwrap()}
-  }
-}
-
-impl ::flatbuffers::Verifiable for Outcomes<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Outcome>>>("outcomes", Self::VT_OUTCOMES, true)?
-     .finish();
-    Ok(())
-  }
-}
-pub struct OutcomesArgs<'a> {
-    pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Outcome>>>,
-}
-impl<'a> Default for OutcomesArgs<'a> {
-  #[inline]
-  fn default() -> Self {
-    OutcomesArgs {
+
+        pub struct CommandBytesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandBytesBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_payload(&mut self, payload: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(CommandBytes::VT_PAYLOAD, payload);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandBytesBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                CommandBytesBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<CommandBytes<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, CommandBytes::VT_PAYLOAD, "payload");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for CommandBytes<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("CommandBytes");
+                ds.field("payload", &self.payload());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct CommandBytesT {
+            pub payload: alloc::vec::Vec<u8>,
+        }
+        impl Default for CommandBytesT {
+            fn default() -> Self {
+                Self { payload: Default::default() }
+            }
+        }
+        impl CommandBytesT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<CommandBytes<'b>> {
+                let payload = Some({
+                    let x = &self.payload;
+                    _fbb.create_vector(x)
+                });
+                CommandBytes::create(_fbb, &CommandBytesArgs { payload })
+            }
+        }
+        pub enum CommandsOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Commands first_seq, first_seq + 1, and so on.
+        pub struct Commands<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Commands<'a> {
+            type Inner = Commands<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Commands<'a> {
+            pub const VT_FIRST_SEQ: ::flatbuffers::VOffsetT = 4;
+            pub const VT_ITEMS: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Commands { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args CommandsArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Commands<'bldr>> {
+                let mut builder = CommandsBuilder::new(_fbb);
+                if let Some(x) = args.items {
+                    builder.add_items(x);
+                }
+                builder.add_first_seq(args.first_seq);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> CommandsT {
+                let first_seq = self.first_seq();
+                let items = {
+                    let x = self.items();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                CommandsT { first_seq, items }
+            }
+
+            #[inline]
+            pub fn first_seq(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Commands::VT_FIRST_SEQ, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn items(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<CommandBytes<'a>>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<
+                            ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<CommandBytes>>,
+                        >>(Commands::VT_ITEMS, None)
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Commands<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("first_seq", Self::VT_FIRST_SEQ, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<
+                        ::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<CommandBytes>>,
+                    >>("items", Self::VT_ITEMS, true)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct CommandsArgs<'a> {
+            pub first_seq: u32,
+            pub items: Option<
+                ::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<CommandBytes<'a>>>>,
+            >,
+        }
+        impl<'a> Default for CommandsArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                CommandsArgs {
+                    first_seq: 0,
+                    items: None, // required field
+                }
+            }
+        }
+
+        pub struct CommandsBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandsBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_first_seq(&mut self, first_seq: u32) {
+                self.fbb_.push_slot::<u32>(Commands::VT_FIRST_SEQ, first_seq, 0);
+            }
+            #[inline]
+            pub fn add_items(
+                &mut self,
+                items: ::flatbuffers::WIPOffset<
+                    ::flatbuffers::Vector<'b, ::flatbuffers::ForwardsUOffset<CommandBytes<'b>>>,
+                >,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Commands::VT_ITEMS, items);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandsBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                CommandsBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Commands<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Commands::VT_ITEMS, "items");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Commands<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Commands");
+                ds.field("first_seq", &self.first_seq());
+                ds.field("items", &self.items());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct CommandsT {
+            pub first_seq: u32,
+            pub items: alloc::vec::Vec<CommandBytesT>,
+        }
+        impl Default for CommandsT {
+            fn default() -> Self {
+                Self { first_seq: 0, items: Default::default() }
+            }
+        }
+        impl CommandsT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Commands<'b>> {
+                let first_seq = self.first_seq;
+                let items = Some({
+                    let x = &self.items;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();
+                    _fbb.create_vector(&w)
+                });
+                Commands::create(_fbb, &CommandsArgs { first_seq, items })
+            }
+        }
+        pub enum ResyncOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Asks for a new baseline, because the mirror no longer agrees with the server.
+        pub struct Resync<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Resync<'a> {
+            type Inner = Resync<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Resync<'a> {
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
+            pub const VT_EXPECTED: ::flatbuffers::VOffsetT = 6;
+            pub const VT_FOUND: ::flatbuffers::VOffsetT = 8;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Resync { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ResyncArgs,
+            ) -> ::flatbuffers::WIPOffset<Resync<'bldr>> {
+                let mut builder = ResyncBuilder::new(_fbb);
+                builder.add_found(args.found);
+                builder.add_expected(args.expected);
+                builder.add_tick(args.tick);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> ResyncT {
+                let tick = self.tick();
+                let expected = self.expected();
+                let found = self.found();
+                ResyncT { tick, expected, found }
+            }
+
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Resync::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn expected(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Resync::VT_EXPECTED, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn found(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Resync::VT_FOUND, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Resync<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u64>("expected", Self::VT_EXPECTED, false)?
+                    .visit_field::<u64>("found", Self::VT_FOUND, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ResyncArgs {
+            pub tick: u64,
+            pub expected: u64,
+            pub found: u64,
+        }
+        impl<'a> Default for ResyncArgs {
+            #[inline]
+            fn default() -> Self {
+                ResyncArgs { tick: 0, expected: 0, found: 0 }
+            }
+        }
+
+        pub struct ResyncBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ResyncBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(Resync::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_expected(&mut self, expected: u64) {
+                self.fbb_.push_slot::<u64>(Resync::VT_EXPECTED, expected, 0);
+            }
+            #[inline]
+            pub fn add_found(&mut self, found: u64) {
+                self.fbb_.push_slot::<u64>(Resync::VT_FOUND, found, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResyncBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ResyncBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Resync<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Resync<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Resync");
+                ds.field("tick", &self.tick());
+                ds.field("expected", &self.expected());
+                ds.field("found", &self.found());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ResyncT {
+            pub tick: u64,
+            pub expected: u64,
+            pub found: u64,
+        }
+        impl Default for ResyncT {
+            fn default() -> Self {
+                Self { tick: 0, expected: 0, found: 0 }
+            }
+        }
+        impl ResyncT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Resync<'b>> {
+                let tick = self.tick;
+                let expected = self.expected;
+                let found = self.found;
+                Resync::create(_fbb, &ResyncArgs { tick, expected, found })
+            }
+        }
+        pub enum PingOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct Ping<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Ping<'a> {
+            type Inner = Ping<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Ping<'a> {
+            pub const VT_NONCE: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Ping { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args PingArgs,
+            ) -> ::flatbuffers::WIPOffset<Ping<'bldr>> {
+                let mut builder = PingBuilder::new(_fbb);
+                builder.add_nonce(args.nonce);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> PingT {
+                let nonce = self.nonce();
+                PingT { nonce }
+            }
+
+            #[inline]
+            pub fn nonce(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Ping::VT_NONCE, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Ping<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?.visit_field::<u64>("nonce", Self::VT_NONCE, false)?.finish();
+                Ok(())
+            }
+        }
+        pub struct PingArgs {
+            pub nonce: u64,
+        }
+        impl<'a> Default for PingArgs {
+            #[inline]
+            fn default() -> Self {
+                PingArgs { nonce: 0 }
+            }
+        }
+
+        pub struct PingBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> PingBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_nonce(&mut self, nonce: u64) {
+                self.fbb_.push_slot::<u64>(Ping::VT_NONCE, nonce, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> PingBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                PingBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Ping<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Ping<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Ping");
+                ds.field("nonce", &self.nonce());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct PingT {
+            pub nonce: u64,
+        }
+        impl Default for PingT {
+            fn default() -> Self {
+                Self { nonce: 0 }
+            }
+        }
+        impl PingT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Ping<'b>> {
+                let nonce = self.nonce;
+                Ping::create(_fbb, &PingArgs { nonce })
+            }
+        }
+        pub enum LeaveOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// The player leaves the match for good; the session ends.
+        pub struct Leave<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Leave<'a> {
+            type Inner = Leave<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Leave<'a> {
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Leave { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                _args: &'args LeaveArgs,
+            ) -> ::flatbuffers::WIPOffset<Leave<'bldr>> {
+                let mut builder = LeaveBuilder::new(_fbb);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> LeaveT {
+                LeaveT {}
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Leave<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?.finish();
+                Ok(())
+            }
+        }
+        pub struct LeaveArgs {}
+        impl<'a> Default for LeaveArgs {
+            #[inline]
+            fn default() -> Self {
+                LeaveArgs {}
+            }
+        }
+
+        pub struct LeaveBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> LeaveBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> LeaveBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                LeaveBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Leave<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Leave<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Leave");
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct LeaveT {}
+        impl Default for LeaveT {
+            fn default() -> Self {
+                Self {}
+            }
+        }
+        impl LeaveT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Leave<'b>> {
+                Leave::create(_fbb, &LeaveArgs {})
+            }
+        }
+        pub enum ClientFrameOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct ClientFrame<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for ClientFrame<'a> {
+            type Inner = ClientFrame<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> ClientFrame<'a> {
+            pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                ClientFrame { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ClientFrameArgs,
+            ) -> ::flatbuffers::WIPOffset<ClientFrame<'bldr>> {
+                let mut builder = ClientFrameBuilder::new(_fbb);
+                if let Some(x) = args.message {
+                    builder.add_message(x);
+                }
+                builder.add_message_type(args.message_type);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> ClientFrameT {
+                let message = match self.message_type() {
+                    ClientMessage::NONE => ClientMessageT::NONE,
+                    ClientMessage::Hello => ClientMessageT::Hello(alloc::boxed::Box::new(
+                        self.message_as_hello()
+                            .expect("Invalid union table, expected `ClientMessage::Hello`.")
+                            .unpack(),
+                    )),
+                    ClientMessage::Join => ClientMessageT::Join(alloc::boxed::Box::new(
+                        self.message_as_join().expect("Invalid union table, expected `ClientMessage::Join`.").unpack(),
+                    )),
+                    ClientMessage::Resume => ClientMessageT::Resume(alloc::boxed::Box::new(
+                        self.message_as_resume()
+                            .expect("Invalid union table, expected `ClientMessage::Resume`.")
+                            .unpack(),
+                    )),
+                    ClientMessage::Commands => ClientMessageT::Commands(alloc::boxed::Box::new(
+                        self.message_as_commands()
+                            .expect("Invalid union table, expected `ClientMessage::Commands`.")
+                            .unpack(),
+                    )),
+                    ClientMessage::Resync => ClientMessageT::Resync(alloc::boxed::Box::new(
+                        self.message_as_resync()
+                            .expect("Invalid union table, expected `ClientMessage::Resync`.")
+                            .unpack(),
+                    )),
+                    ClientMessage::Ping => ClientMessageT::Ping(alloc::boxed::Box::new(
+                        self.message_as_ping().expect("Invalid union table, expected `ClientMessage::Ping`.").unpack(),
+                    )),
+                    ClientMessage::Leave => ClientMessageT::Leave(alloc::boxed::Box::new(
+                        self.message_as_leave()
+                            .expect("Invalid union table, expected `ClientMessage::Leave`.")
+                            .unpack(),
+                    )),
+                    _ => ClientMessageT::NONE,
+                };
+                ClientFrameT { message }
+            }
+
+            #[inline]
+            pub fn message_type(&self) -> ClientMessage {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<ClientMessage>(ClientFrame::VT_MESSAGE_TYPE, Some(ClientMessage::NONE)).unwrap()
+                }
+            }
+            #[inline]
+            pub fn message(&self) -> ::flatbuffers::Table<'a> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(ClientFrame::VT_MESSAGE, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_hello(&self) -> Option<Hello<'a>> {
+                if self.message_type() == ClientMessage::Hello {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Hello::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_join(&self) -> Option<Join<'a>> {
+                if self.message_type() == ClientMessage::Join {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Join::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_resume(&self) -> Option<Resume<'a>> {
+                if self.message_type() == ClientMessage::Resume {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Resume::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_commands(&self) -> Option<Commands<'a>> {
+                if self.message_type() == ClientMessage::Commands {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Commands::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_resync(&self) -> Option<Resync<'a>> {
+                if self.message_type() == ClientMessage::Resync {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Resync::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_ping(&self) -> Option<Ping<'a>> {
+                if self.message_type() == ClientMessage::Ping {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Ping::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_leave(&self) -> Option<Leave<'a>> {
+                if self.message_type() == ClientMessage::Leave {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Leave::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for ClientFrame<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_union::<ClientMessage, _>(
+                        "message_type",
+                        Self::VT_MESSAGE_TYPE,
+                        "message",
+                        Self::VT_MESSAGE,
+                        true,
+                        |key, v, pos| match key {
+                            ClientMessage::Hello => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Hello>>(
+                                "ClientMessage::Hello",
+                                pos,
+                            ),
+                            ClientMessage::Join => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Join>>(
+                                "ClientMessage::Join",
+                                pos,
+                            ),
+                            ClientMessage::Resume => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Resume>>(
+                                "ClientMessage::Resume",
+                                pos,
+                            ),
+                            ClientMessage::Commands => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<Commands>>(
+                                    "ClientMessage::Commands",
+                                    pos,
+                                ),
+                            ClientMessage::Resync => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Resync>>(
+                                "ClientMessage::Resync",
+                                pos,
+                            ),
+                            ClientMessage::Ping => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Ping>>(
+                                "ClientMessage::Ping",
+                                pos,
+                            ),
+                            ClientMessage::Leave => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Leave>>(
+                                "ClientMessage::Leave",
+                                pos,
+                            ),
+                            _ => Ok(()),
+                        },
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ClientFrameArgs {
+            pub message_type: ClientMessage,
+            pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
+        }
+        impl<'a> Default for ClientFrameArgs {
+            #[inline]
+            fn default() -> Self {
+                ClientFrameArgs {
+                    message_type: ClientMessage::NONE,
+                    message: None, // required field
+                }
+            }
+        }
+
+        pub struct ClientFrameBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ClientFrameBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_message_type(&mut self, message_type: ClientMessage) {
+                self.fbb_.push_slot::<ClientMessage>(ClientFrame::VT_MESSAGE_TYPE, message_type, ClientMessage::NONE);
+            }
+            #[inline]
+            pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ClientFrame::VT_MESSAGE, message);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ClientFrameBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ClientFrameBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<ClientFrame<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, ClientFrame::VT_MESSAGE, "message");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for ClientFrame<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("ClientFrame");
+                ds.field("message_type", &self.message_type());
+                match self.message_type() {
+                    ClientMessage::Hello => {
+                        if let Some(x) = self.message_as_hello() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ClientMessage::Join => {
+                        if let Some(x) = self.message_as_join() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ClientMessage::Resume => {
+                        if let Some(x) = self.message_as_resume() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ClientMessage::Commands => {
+                        if let Some(x) = self.message_as_commands() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ClientMessage::Resync => {
+                        if let Some(x) = self.message_as_resync() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ClientMessage::Ping => {
+                        if let Some(x) = self.message_as_ping() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ClientMessage::Leave => {
+                        if let Some(x) = self.message_as_leave() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    _ => {
+                        let x: Option<()> = None;
+                        ds.field("message", &x)
+                    }
+                };
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ClientFrameT {
+            pub message: ClientMessageT,
+        }
+        impl Default for ClientFrameT {
+            fn default() -> Self {
+                Self { message: ClientMessageT::NONE }
+            }
+        }
+        impl ClientFrameT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<ClientFrame<'b>> {
+                let message_type = self.message.client_message_type();
+                let message = self.message.pack(_fbb);
+                ClientFrame::create(_fbb, &ClientFrameArgs { message_type, message })
+            }
+        }
+        pub enum WelcomeOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct Welcome<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Welcome<'a> {
+            type Inner = Welcome<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Welcome<'a> {
+            pub const VT_MAJOR: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MINOR: ::flatbuffers::VOffsetT = 6;
+            pub const VT_SERVER: ::flatbuffers::VOffsetT = 8;
+            pub const VT_MANIFEST_HASH: ::flatbuffers::VOffsetT = 10;
+            pub const VT_MANIFEST: ::flatbuffers::VOffsetT = 12;
+            pub const VT_COMMAND_BYTES_MAX: ::flatbuffers::VOffsetT = 14;
+            pub const VT_COMMANDS_UNACKED_MAX: ::flatbuffers::VOffsetT = 16;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Welcome { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args WelcomeArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Welcome<'bldr>> {
+                let mut builder = WelcomeBuilder::new(_fbb);
+                builder.add_manifest_hash(args.manifest_hash);
+                builder.add_commands_unacked_max(args.commands_unacked_max);
+                builder.add_command_bytes_max(args.command_bytes_max);
+                if let Some(x) = args.manifest {
+                    builder.add_manifest(x);
+                }
+                if let Some(x) = args.server {
+                    builder.add_server(x);
+                }
+                builder.add_minor(args.minor);
+                builder.add_major(args.major);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> WelcomeT {
+                let major = self.major();
+                let minor = self.minor();
+                let server = self.server().map(|x| alloc::string::ToString::to_string(x));
+                let manifest_hash = self.manifest_hash();
+                let manifest = self.manifest().map(|x| x.into_iter().collect());
+                let command_bytes_max = self.command_bytes_max();
+                let commands_unacked_max = self.commands_unacked_max();
+                WelcomeT { major, minor, server, manifest_hash, manifest, command_bytes_max, commands_unacked_max }
+            }
+
+            #[inline]
+            pub fn major(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Welcome::VT_MAJOR, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn minor(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Welcome::VT_MINOR, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn server(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Welcome::VT_SERVER, None) }
+            }
+            #[inline]
+            pub fn manifest_hash(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Welcome::VT_MANIFEST_HASH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn manifest(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                        Welcome::VT_MANIFEST,
+                        None,
+                    )
+                }
+            }
+            #[inline]
+            pub fn command_bytes_max(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Welcome::VT_COMMAND_BYTES_MAX, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn commands_unacked_max(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Welcome::VT_COMMANDS_UNACKED_MAX, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Welcome<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u16>("major", Self::VT_MAJOR, false)?
+                    .visit_field::<u16>("minor", Self::VT_MINOR, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("server", Self::VT_SERVER, false)?
+                    .visit_field::<u64>("manifest_hash", Self::VT_MANIFEST_HASH, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "manifest",
+                        Self::VT_MANIFEST,
+                        false,
+                    )?
+                    .visit_field::<u32>("command_bytes_max", Self::VT_COMMAND_BYTES_MAX, false)?
+                    .visit_field::<u32>("commands_unacked_max", Self::VT_COMMANDS_UNACKED_MAX, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct WelcomeArgs<'a> {
+            pub major: u16,
+            pub minor: u16,
+            pub server: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub manifest_hash: u64,
+            pub manifest: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub command_bytes_max: u32,
+            pub commands_unacked_max: u32,
+        }
+        impl<'a> Default for WelcomeArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                WelcomeArgs {
+                    major: 0,
+                    minor: 0,
+                    server: None,
+                    manifest_hash: 0,
+                    manifest: None,
+                    command_bytes_max: 0,
+                    commands_unacked_max: 0,
+                }
+            }
+        }
+
+        pub struct WelcomeBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> WelcomeBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_major(&mut self, major: u16) {
+                self.fbb_.push_slot::<u16>(Welcome::VT_MAJOR, major, 0);
+            }
+            #[inline]
+            pub fn add_minor(&mut self, minor: u16) {
+                self.fbb_.push_slot::<u16>(Welcome::VT_MINOR, minor, 0);
+            }
+            #[inline]
+            pub fn add_server(&mut self, server: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Welcome::VT_SERVER, server);
+            }
+            #[inline]
+            pub fn add_manifest_hash(&mut self, manifest_hash: u64) {
+                self.fbb_.push_slot::<u64>(Welcome::VT_MANIFEST_HASH, manifest_hash, 0);
+            }
+            #[inline]
+            pub fn add_manifest(&mut self, manifest: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Welcome::VT_MANIFEST, manifest);
+            }
+            #[inline]
+            pub fn add_command_bytes_max(&mut self, command_bytes_max: u32) {
+                self.fbb_.push_slot::<u32>(Welcome::VT_COMMAND_BYTES_MAX, command_bytes_max, 0);
+            }
+            #[inline]
+            pub fn add_commands_unacked_max(&mut self, commands_unacked_max: u32) {
+                self.fbb_.push_slot::<u32>(Welcome::VT_COMMANDS_UNACKED_MAX, commands_unacked_max, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> WelcomeBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                WelcomeBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Welcome<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Welcome<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Welcome");
+                ds.field("major", &self.major());
+                ds.field("minor", &self.minor());
+                ds.field("server", &self.server());
+                ds.field("manifest_hash", &self.manifest_hash());
+                ds.field("manifest", &self.manifest());
+                ds.field("command_bytes_max", &self.command_bytes_max());
+                ds.field("commands_unacked_max", &self.commands_unacked_max());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct WelcomeT {
+            pub major: u16,
+            pub minor: u16,
+            pub server: Option<alloc::string::String>,
+            pub manifest_hash: u64,
+            pub manifest: Option<alloc::vec::Vec<u8>>,
+            pub command_bytes_max: u32,
+            pub commands_unacked_max: u32,
+        }
+        impl Default for WelcomeT {
+            fn default() -> Self {
+                Self {
+                    major: 0,
+                    minor: 0,
+                    server: None,
+                    manifest_hash: 0,
+                    manifest: None,
+                    command_bytes_max: 0,
+                    commands_unacked_max: 0,
+                }
+            }
+        }
+        impl WelcomeT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Welcome<'b>> {
+                let major = self.major;
+                let minor = self.minor;
+                let server = self.server.as_ref().map(|x| _fbb.create_string(x));
+                let manifest_hash = self.manifest_hash;
+                let manifest = self.manifest.as_ref().map(|x| _fbb.create_vector(x));
+                let command_bytes_max = self.command_bytes_max;
+                let commands_unacked_max = self.commands_unacked_max;
+                Welcome::create(
+                    _fbb,
+                    &WelcomeArgs {
+                        major,
+                        minor,
+                        server,
+                        manifest_hash,
+                        manifest,
+                        command_bytes_max,
+                        commands_unacked_max,
+                    },
+                )
+            }
+        }
+        pub enum JoinedOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct Joined<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Joined<'a> {
+            type Inner = Joined<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Joined<'a> {
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
+            pub const VT_SESSION: ::flatbuffers::VOffsetT = 6;
+            pub const VT_EPOCH: ::flatbuffers::VOffsetT = 8;
+            pub const VT_PLAYER: ::flatbuffers::VOffsetT = 10;
+            pub const VT_SECRET: ::flatbuffers::VOffsetT = 12;
+            pub const VT_LAST_SEQ: ::flatbuffers::VOffsetT = 14;
+            pub const VT_RESUMED: ::flatbuffers::VOffsetT = 16;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Joined { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args JoinedArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Joined<'bldr>> {
+                let mut builder = JoinedBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.add_last_seq(args.last_seq);
+                if let Some(x) = args.secret {
+                    builder.add_secret(x);
+                }
+                builder.add_player(args.player);
+                builder.add_epoch(args.epoch);
+                builder.add_session(args.session);
+                builder.add_resumed(args.resumed);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> JoinedT {
+                let match_id = self.match_id();
+                let session = self.session();
+                let epoch = self.epoch();
+                let player = self.player();
+                let secret = {
+                    let x = self.secret();
+                    x.into_iter().collect()
+                };
+                let last_seq = self.last_seq();
+                let resumed = self.resumed();
+                JoinedT { match_id, session, epoch, player, secret, last_seq, resumed }
+            }
+
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Joined::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn session(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Joined::VT_SESSION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn epoch(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Joined::VT_EPOCH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn player(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Joined::VT_PLAYER, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn secret(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Joined::VT_SECRET, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn last_seq(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Joined::VT_LAST_SEQ, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn resumed(&self) -> bool {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<bool>(Joined::VT_RESUMED, Some(false)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Joined<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<u32>("session", Self::VT_SESSION, false)?
+                    .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
+                    .visit_field::<u32>("player", Self::VT_PLAYER, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "secret",
+                        Self::VT_SECRET,
+                        true,
+                    )?
+                    .visit_field::<u32>("last_seq", Self::VT_LAST_SEQ, false)?
+                    .visit_field::<bool>("resumed", Self::VT_RESUMED, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct JoinedArgs<'a> {
+            pub match_id: u64,
+            pub session: u32,
+            pub epoch: u32,
+            pub player: u32,
+            pub secret: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub last_seq: u32,
+            pub resumed: bool,
+        }
+        impl<'a> Default for JoinedArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                JoinedArgs {
+                    match_id: 0,
+                    session: 0,
+                    epoch: 0,
+                    player: 0,
+                    secret: None, // required field
+                    last_seq: 0,
+                    resumed: false,
+                }
+            }
+        }
+
+        pub struct JoinedBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> JoinedBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(Joined::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_session(&mut self, session: u32) {
+                self.fbb_.push_slot::<u32>(Joined::VT_SESSION, session, 0);
+            }
+            #[inline]
+            pub fn add_epoch(&mut self, epoch: u32) {
+                self.fbb_.push_slot::<u32>(Joined::VT_EPOCH, epoch, 0);
+            }
+            #[inline]
+            pub fn add_player(&mut self, player: u32) {
+                self.fbb_.push_slot::<u32>(Joined::VT_PLAYER, player, 0);
+            }
+            #[inline]
+            pub fn add_secret(&mut self, secret: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Joined::VT_SECRET, secret);
+            }
+            #[inline]
+            pub fn add_last_seq(&mut self, last_seq: u32) {
+                self.fbb_.push_slot::<u32>(Joined::VT_LAST_SEQ, last_seq, 0);
+            }
+            #[inline]
+            pub fn add_resumed(&mut self, resumed: bool) {
+                self.fbb_.push_slot::<bool>(Joined::VT_RESUMED, resumed, false);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> JoinedBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                JoinedBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Joined<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Joined::VT_SECRET, "secret");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Joined<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Joined");
+                ds.field("match_id", &self.match_id());
+                ds.field("session", &self.session());
+                ds.field("epoch", &self.epoch());
+                ds.field("player", &self.player());
+                ds.field("secret", &self.secret());
+                ds.field("last_seq", &self.last_seq());
+                ds.field("resumed", &self.resumed());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct JoinedT {
+            pub match_id: u64,
+            pub session: u32,
+            pub epoch: u32,
+            pub player: u32,
+            pub secret: alloc::vec::Vec<u8>,
+            pub last_seq: u32,
+            pub resumed: bool,
+        }
+        impl Default for JoinedT {
+            fn default() -> Self {
+                Self {
+                    match_id: 0,
+                    session: 0,
+                    epoch: 0,
+                    player: 0,
+                    secret: Default::default(),
+                    last_seq: 0,
+                    resumed: false,
+                }
+            }
+        }
+        impl JoinedT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Joined<'b>> {
+                let match_id = self.match_id;
+                let session = self.session;
+                let epoch = self.epoch;
+                let player = self.player;
+                let secret = Some({
+                    let x = &self.secret;
+                    _fbb.create_vector(x)
+                });
+                let last_seq = self.last_seq;
+                let resumed = self.resumed;
+                Joined::create(_fbb, &JoinedArgs { match_id, session, epoch, player, secret, last_seq, resumed })
+            }
+        }
+        pub enum PongOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct Pong<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Pong<'a> {
+            type Inner = Pong<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Pong<'a> {
+            pub const VT_NONCE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Pong { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args PongArgs,
+            ) -> ::flatbuffers::WIPOffset<Pong<'bldr>> {
+                let mut builder = PongBuilder::new(_fbb);
+                builder.add_tick(args.tick);
+                builder.add_nonce(args.nonce);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> PongT {
+                let nonce = self.nonce();
+                let tick = self.tick();
+                PongT { nonce, tick }
+            }
+
+            #[inline]
+            pub fn nonce(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Pong::VT_NONCE, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Pong::VT_TICK, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Pong<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("nonce", Self::VT_NONCE, false)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct PongArgs {
+            pub nonce: u64,
+            pub tick: u64,
+        }
+        impl<'a> Default for PongArgs {
+            #[inline]
+            fn default() -> Self {
+                PongArgs { nonce: 0, tick: 0 }
+            }
+        }
+
+        pub struct PongBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> PongBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_nonce(&mut self, nonce: u64) {
+                self.fbb_.push_slot::<u64>(Pong::VT_NONCE, nonce, 0);
+            }
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(Pong::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> PongBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                PongBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Pong<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Pong<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Pong");
+                ds.field("nonce", &self.nonce());
+                ds.field("tick", &self.tick());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct PongT {
+            pub nonce: u64,
+            pub tick: u64,
+        }
+        impl Default for PongT {
+            fn default() -> Self {
+                Self { nonce: 0, tick: 0 }
+            }
+        }
+        impl PongT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Pong<'b>> {
+                let nonce = self.nonce;
+                let tick = self.tick;
+                Pong::create(_fbb, &PongArgs { nonce, tick })
+            }
+        }
+        pub enum ClosingOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Said before the connection closes with the same code.
+        pub struct Closing<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Closing<'a> {
+            type Inner = Closing<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Closing<'a> {
+            pub const VT_CODE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_REASON: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Closing { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ClosingArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Closing<'bldr>> {
+                let mut builder = ClosingBuilder::new(_fbb);
+                if let Some(x) = args.reason {
+                    builder.add_reason(x);
+                }
+                builder.add_code(args.code);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> ClosingT {
+                let code = self.code();
+                let reason = self.reason().map(|x| alloc::string::ToString::to_string(x));
+                ClosingT { code, reason }
+            }
+
+            #[inline]
+            pub fn code(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Closing::VT_CODE, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn reason(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Closing::VT_REASON, None) }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Closing<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u32>("code", Self::VT_CODE, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("reason", Self::VT_REASON, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ClosingArgs<'a> {
+            pub code: u32,
+            pub reason: Option<::flatbuffers::WIPOffset<&'a str>>,
+        }
+        impl<'a> Default for ClosingArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                ClosingArgs { code: 0, reason: None }
+            }
+        }
+
+        pub struct ClosingBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ClosingBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_code(&mut self, code: u32) {
+                self.fbb_.push_slot::<u32>(Closing::VT_CODE, code, 0);
+            }
+            #[inline]
+            pub fn add_reason(&mut self, reason: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Closing::VT_REASON, reason);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ClosingBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ClosingBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Closing<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Closing<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Closing");
+                ds.field("code", &self.code());
+                ds.field("reason", &self.reason());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ClosingT {
+            pub code: u32,
+            pub reason: Option<alloc::string::String>,
+        }
+        impl Default for ClosingT {
+            fn default() -> Self {
+                Self { code: 0, reason: None }
+            }
+        }
+        impl ClosingT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Closing<'b>> {
+                let code = self.code;
+                let reason = self.reason.as_ref().map(|x| _fbb.create_string(x));
+                Closing::create(_fbb, &ClosingArgs { code, reason })
+            }
+        }
+        pub enum BaselineOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// All that the player may see now. Replaces the mirror.
+        pub struct Baseline<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Baseline<'a> {
+            type Inner = Baseline<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Baseline<'a> {
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
+            pub const VT_POSITION: ::flatbuffers::VOffsetT = 6;
+            pub const VT_HASH: ::flatbuffers::VOffsetT = 8;
+            pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 10;
+            pub const VT_OWN: ::flatbuffers::VOffsetT = 12;
+            pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 14;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Baseline { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args BaselineArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Baseline<'bldr>> {
+                let mut builder = BaselineBuilder::new(_fbb);
+                builder.add_hash(args.hash);
+                builder.add_position(args.position);
+                builder.add_tick(args.tick);
+                if let Some(x) = args.outcomes {
+                    builder.add_outcomes(x);
+                }
+                if let Some(x) = args.own {
+                    builder.add_own(x);
+                }
+                if let Some(x) = args.columns {
+                    builder.add_columns(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> BaselineT {
+                let tick = self.tick();
+                let position = self.position();
+                let hash = self.hash();
+                let columns = {
+                    let x = self.columns();
+                    x.into_iter().collect()
+                };
+                let own = {
+                    let x = self.own();
+                    x.into_iter().collect()
+                };
+                let outcomes = self.outcomes().map(|x| x.iter().map(|t| t.unpack()).collect());
+                BaselineT { tick, position, hash, columns, own, outcomes }
+            }
+
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Baseline::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn position(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Baseline::VT_POSITION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Baseline::VT_HASH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn columns(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            Baseline::VT_COLUMNS,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn own(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Baseline::VT_OWN, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            pub fn outcomes(&self) -> Option<::flatbuffers::Vector<'a, Outcome>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Outcome>>>(
+                        Baseline::VT_OUTCOMES,
+                        None,
+                    )
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Baseline<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u64>("position", Self::VT_POSITION, false)?
+                    .visit_field::<u64>("hash", Self::VT_HASH, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "columns",
+                        Self::VT_COLUMNS,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "own",
+                        Self::VT_OWN,
+                        true,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Outcome>>>(
+                        "outcomes",
+                        Self::VT_OUTCOMES,
+                        false,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct BaselineArgs<'a> {
+            pub tick: u64,
+            pub position: u64,
+            pub hash: u64,
+            pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub own: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Outcome>>>,
+        }
+        impl<'a> Default for BaselineArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                BaselineArgs {
+                    tick: 0,
+                    position: 0,
+                    hash: 0,
+                    columns: None, // required field
+                    own: None,     // required field
+                    outcomes: None,
+                }
+            }
+        }
+
+        pub struct BaselineBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> BaselineBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(Baseline::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_position(&mut self, position: u64) {
+                self.fbb_.push_slot::<u64>(Baseline::VT_POSITION, position, 0);
+            }
+            #[inline]
+            pub fn add_hash(&mut self, hash: u64) {
+                self.fbb_.push_slot::<u64>(Baseline::VT_HASH, hash, 0);
+            }
+            #[inline]
+            pub fn add_columns(&mut self, columns: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_COLUMNS, columns);
+            }
+            #[inline]
+            pub fn add_own(&mut self, own: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_OWN, own);
+            }
+            #[inline]
+            pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, Outcome>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_OUTCOMES, outcomes);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> BaselineBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                BaselineBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Baseline<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Baseline::VT_COLUMNS, "columns");
+                self.fbb_.required(o, Baseline::VT_OWN, "own");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Baseline<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Baseline");
+                ds.field("tick", &self.tick());
+                ds.field("position", &self.position());
+                ds.field("hash", &self.hash());
+                ds.field("columns", &self.columns());
+                ds.field("own", &self.own());
+                ds.field("outcomes", &self.outcomes());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct BaselineT {
+            pub tick: u64,
+            pub position: u64,
+            pub hash: u64,
+            pub columns: alloc::vec::Vec<u8>,
+            pub own: alloc::vec::Vec<u8>,
+            pub outcomes: Option<alloc::vec::Vec<OutcomeT>>,
+        }
+        impl Default for BaselineT {
+            fn default() -> Self {
+                Self {
+                    tick: 0,
+                    position: 0,
+                    hash: 0,
+                    columns: Default::default(),
+                    own: Default::default(),
+                    outcomes: None,
+                }
+            }
+        }
+        impl BaselineT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Baseline<'b>> {
+                let tick = self.tick;
+                let position = self.position;
+                let hash = self.hash;
+                let columns = Some({
+                    let x = &self.columns;
+                    _fbb.create_vector(x)
+                });
+                let own = Some({
+                    let x = &self.own;
+                    _fbb.create_vector(x)
+                });
+                let outcomes = self.outcomes.as_ref().map(|x| {
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
+                    _fbb.create_vector(&w)
+                });
+                Baseline::create(_fbb, &BaselineArgs { tick, position, hash, columns, own, outcomes })
+            }
+        }
+        pub enum DeltaOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// What one tick changed. Applies to the mirror of the tick before it.
+        pub struct Delta<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Delta<'a> {
+            type Inner = Delta<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Delta<'a> {
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
+            pub const VT_POSITION: ::flatbuffers::VOffsetT = 6;
+            pub const VT_HASH: ::flatbuffers::VOffsetT = 8;
+            pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 10;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Delta { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args DeltaArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Delta<'bldr>> {
+                let mut builder = DeltaBuilder::new(_fbb);
+                builder.add_hash(args.hash);
+                builder.add_position(args.position);
+                builder.add_tick(args.tick);
+                if let Some(x) = args.columns {
+                    builder.add_columns(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> DeltaT {
+                let tick = self.tick();
+                let position = self.position();
+                let hash = self.hash();
+                let columns = {
+                    let x = self.columns();
+                    x.into_iter().collect()
+                };
+                DeltaT { tick, position, hash, columns }
+            }
+
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Delta::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn position(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Delta::VT_POSITION, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(Delta::VT_HASH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn columns(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Delta::VT_COLUMNS, None)
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Delta<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u64>("position", Self::VT_POSITION, false)?
+                    .visit_field::<u64>("hash", Self::VT_HASH, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "columns",
+                        Self::VT_COLUMNS,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct DeltaArgs<'a> {
+            pub tick: u64,
+            pub position: u64,
+            pub hash: u64,
+            pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for DeltaArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                DeltaArgs {
+                    tick: 0,
+                    position: 0,
+                    hash: 0,
+                    columns: None, // required field
+                }
+            }
+        }
+
+        pub struct DeltaBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> DeltaBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(Delta::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_position(&mut self, position: u64) {
+                self.fbb_.push_slot::<u64>(Delta::VT_POSITION, position, 0);
+            }
+            #[inline]
+            pub fn add_hash(&mut self, hash: u64) {
+                self.fbb_.push_slot::<u64>(Delta::VT_HASH, hash, 0);
+            }
+            #[inline]
+            pub fn add_columns(&mut self, columns: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Delta::VT_COLUMNS, columns);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> DeltaBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                DeltaBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Delta<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Delta::VT_COLUMNS, "columns");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Delta<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Delta");
+                ds.field("tick", &self.tick());
+                ds.field("position", &self.position());
+                ds.field("hash", &self.hash());
+                ds.field("columns", &self.columns());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct DeltaT {
+            pub tick: u64,
+            pub position: u64,
+            pub hash: u64,
+            pub columns: alloc::vec::Vec<u8>,
+        }
+        impl Default for DeltaT {
+            fn default() -> Self {
+                Self { tick: 0, position: 0, hash: 0, columns: Default::default() }
+            }
+        }
+        impl DeltaT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Delta<'b>> {
+                let tick = self.tick;
+                let position = self.position;
+                let hash = self.hash;
+                let columns = Some({
+                    let x = &self.columns;
+                    _fbb.create_vector(x)
+                });
+                Delta::create(_fbb, &DeltaArgs { tick, position, hash, columns })
+            }
+        }
+        pub enum OwnDeltaOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// The same tick's changes of class owner, for this player alone.
+        pub struct OwnDelta<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for OwnDelta<'a> {
+            type Inner = OwnDelta<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> OwnDelta<'a> {
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 4;
+            pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                OwnDelta { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args OwnDeltaArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<OwnDelta<'bldr>> {
+                let mut builder = OwnDeltaBuilder::new(_fbb);
+                builder.add_tick(args.tick);
+                if let Some(x) = args.columns {
+                    builder.add_columns(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> OwnDeltaT {
+                let tick = self.tick();
+                let columns = {
+                    let x = self.columns();
+                    x.into_iter().collect()
+                };
+                OwnDeltaT { tick, columns }
+            }
+
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(OwnDelta::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn columns(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                            OwnDelta::VT_COLUMNS,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for OwnDelta<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "columns",
+                        Self::VT_COLUMNS,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct OwnDeltaArgs<'a> {
+            pub tick: u64,
+            pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for OwnDeltaArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                OwnDeltaArgs {
+                    tick: 0,
+                    columns: None, // required field
+                }
+            }
+        }
+
+        pub struct OwnDeltaBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OwnDeltaBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(OwnDelta::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_columns(&mut self, columns: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OwnDelta::VT_COLUMNS, columns);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OwnDeltaBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                OwnDeltaBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<OwnDelta<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, OwnDelta::VT_COLUMNS, "columns");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for OwnDelta<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("OwnDelta");
+                ds.field("tick", &self.tick());
+                ds.field("columns", &self.columns());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct OwnDeltaT {
+            pub tick: u64,
+            pub columns: alloc::vec::Vec<u8>,
+        }
+        impl Default for OwnDeltaT {
+            fn default() -> Self {
+                Self { tick: 0, columns: Default::default() }
+            }
+        }
+        impl OwnDeltaT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<OwnDelta<'b>> {
+                let tick = self.tick;
+                let columns = Some({
+                    let x = &self.columns;
+                    _fbb.create_vector(x)
+                });
+                OwnDelta::create(_fbb, &OwnDeltaArgs { tick, columns })
+            }
+        }
+        pub enum OutcomesOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct Outcomes<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Outcomes<'a> {
+            type Inner = Outcomes<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Outcomes<'a> {
+            pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Outcomes { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args OutcomesArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Outcomes<'bldr>> {
+                let mut builder = OutcomesBuilder::new(_fbb);
+                if let Some(x) = args.outcomes {
+                    builder.add_outcomes(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> OutcomesT {
+                let outcomes = {
+                    let x = self.outcomes();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                OutcomesT { outcomes }
+            }
+
+            #[inline]
+            pub fn outcomes(&self) -> ::flatbuffers::Vector<'a, Outcome> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Outcome>>>(
+                            Outcomes::VT_OUTCOMES,
+                            None,
+                        )
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Outcomes<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Outcome>>>(
+                        "outcomes",
+                        Self::VT_OUTCOMES,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct OutcomesArgs<'a> {
+            pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Outcome>>>,
+        }
+        impl<'a> Default for OutcomesArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                OutcomesArgs {
       outcomes: None, // required field
     }
-  }
-}
-
-pub struct OutcomesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OutcomesBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , Outcome>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Outcomes::VT_OUTCOMES, outcomes);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OutcomesBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    OutcomesBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<Outcomes<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, Outcomes::VT_OUTCOMES,"outcomes");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
-
-impl ::core::fmt::Debug for Outcomes<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("Outcomes");
-      ds.field("outcomes", &self.outcomes());
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutcomesT {
-  pub outcomes: alloc::vec::Vec<OutcomeT>,
-}
-impl Default for OutcomesT {
-  fn default() -> Self {
-    Self {
-      outcomes: Default::default(),
-    }
-  }
-}
-impl OutcomesT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<Outcomes<'b>> {
-    let outcomes = Some({
-      let x = &self.outcomes;
-      let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();_fbb.create_vector(&w)
-    });
-    Outcomes::create(_fbb, &OutcomesArgs{
-      outcomes,
-    })
-  }
-}
-pub enum ServerFrameOffset {}
-#[derive(Copy, Clone, PartialEq)]
-
-pub struct ServerFrame<'a> {
-  pub _tab: ::flatbuffers::Table<'a>,
-}
-
-impl<'a> ::flatbuffers::Follow<'a> for ServerFrame<'a> {
-  type Inner = ServerFrame<'a>;
-  #[inline]
-  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
-  }
-}
-
-impl<'a> ServerFrame<'a> {
-  pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
-  pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
-
-  #[inline]
-  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
-    ServerFrame { _tab: table }
-  }
-  #[allow(unused_mut)]
-  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
-    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
-    args: &'args ServerFrameArgs
-  ) -> ::flatbuffers::WIPOffset<ServerFrame<'bldr>> {
-    let mut builder = ServerFrameBuilder::new(_fbb);
-    if let Some(x) = args.message { builder.add_message(x); }
-    builder.add_message_type(args.message_type);
-    builder.finish()
-  }
-
-  pub fn unpack(&self) -> ServerFrameT {
-    let message = match self.message_type() {
-      ServerMessage::NONE => ServerMessageT::NONE,
-      ServerMessage::Welcome => ServerMessageT::Welcome(alloc::boxed::Box::new(
-        self.message_as_welcome()
-            .expect("Invalid union table, expected `ServerMessage::Welcome`.")
-            .unpack()
-      )),
-      ServerMessage::Joined => ServerMessageT::Joined(alloc::boxed::Box::new(
-        self.message_as_joined()
-            .expect("Invalid union table, expected `ServerMessage::Joined`.")
-            .unpack()
-      )),
-      ServerMessage::Pong => ServerMessageT::Pong(alloc::boxed::Box::new(
-        self.message_as_pong()
-            .expect("Invalid union table, expected `ServerMessage::Pong`.")
-            .unpack()
-      )),
-      ServerMessage::Closing => ServerMessageT::Closing(alloc::boxed::Box::new(
-        self.message_as_closing()
-            .expect("Invalid union table, expected `ServerMessage::Closing`.")
-            .unpack()
-      )),
-      ServerMessage::Baseline => ServerMessageT::Baseline(alloc::boxed::Box::new(
-        self.message_as_baseline()
-            .expect("Invalid union table, expected `ServerMessage::Baseline`.")
-            .unpack()
-      )),
-      ServerMessage::Delta => ServerMessageT::Delta(alloc::boxed::Box::new(
-        self.message_as_delta()
-            .expect("Invalid union table, expected `ServerMessage::Delta`.")
-            .unpack()
-      )),
-      ServerMessage::OwnDelta => ServerMessageT::OwnDelta(alloc::boxed::Box::new(
-        self.message_as_own_delta()
-            .expect("Invalid union table, expected `ServerMessage::OwnDelta`.")
-            .unpack()
-      )),
-      ServerMessage::Outcomes => ServerMessageT::Outcomes(alloc::boxed::Box::new(
-        self.message_as_outcomes()
-            .expect("Invalid union table, expected `ServerMessage::Outcomes`.")
-            .unpack()
-      )),
-      _ => ServerMessageT::NONE,
-    };
-    ServerFrameT {
-      message,
-    }
-  }
-
-  #[inline]
-  pub fn message_type(&self) -> ServerMessage {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<ServerMessage>(ServerFrame::VT_MESSAGE_TYPE, Some(ServerMessage::NONE)).unwrap()}
-  }
-  #[inline]
-  pub fn message(&self) -> ::flatbuffers::Table<'a> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(ServerFrame::VT_MESSAGE, None).unwrap()}
-  }
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_welcome(&self) -> Option<Welcome<'a>> {
-    if self.message_type() == ServerMessage::Welcome {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Welcome::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_joined(&self) -> Option<Joined<'a>> {
-    if self.message_type() == ServerMessage::Joined {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Joined::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_pong(&self) -> Option<Pong<'a>> {
-    if self.message_type() == ServerMessage::Pong {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Pong::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_closing(&self) -> Option<Closing<'a>> {
-    if self.message_type() == ServerMessage::Closing {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Closing::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_baseline(&self) -> Option<Baseline<'a>> {
-    if self.message_type() == ServerMessage::Baseline {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Baseline::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_delta(&self) -> Option<Delta<'a>> {
-    if self.message_type() == ServerMessage::Delta {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Delta::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_own_delta(&self) -> Option<OwnDelta<'a>> {
-    if self.message_type() == ServerMessage::OwnDelta {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { OwnDelta::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-  #[inline]
-  #[allow(non_snake_case)]
-  pub fn message_as_outcomes(&self) -> Option<Outcomes<'a>> {
-    if self.message_type() == ServerMessage::Outcomes {
-      let u = self.message();
-      // Safety:
-      // Created from a valid Table for this object
-      // Which contains a valid union in this slot
-      Some(unsafe { Outcomes::init_from_table(u) })
-    } else {
-      None
-    }
-  }
-
-}
-
-impl ::flatbuffers::Verifiable for ServerFrame<'_> {
-  #[inline]
-  fn run_verifier(
-    v: &mut ::flatbuffers::Verifier, pos: usize
-  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
-    v.visit_table(pos)?
-     .visit_union::<ServerMessage, _>("message_type", Self::VT_MESSAGE_TYPE, "message", Self::VT_MESSAGE, true, |key, v, pos| {
-        match key {
-          ServerMessage::Welcome => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Welcome>>("ServerMessage::Welcome", pos),
-          ServerMessage::Joined => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Joined>>("ServerMessage::Joined", pos),
-          ServerMessage::Pong => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Pong>>("ServerMessage::Pong", pos),
-          ServerMessage::Closing => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Closing>>("ServerMessage::Closing", pos),
-          ServerMessage::Baseline => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Baseline>>("ServerMessage::Baseline", pos),
-          ServerMessage::Delta => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Delta>>("ServerMessage::Delta", pos),
-          ServerMessage::OwnDelta => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<OwnDelta>>("ServerMessage::OwnDelta", pos),
-          ServerMessage::Outcomes => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Outcomes>>("ServerMessage::Outcomes", pos),
-          _ => Ok(()),
+            }
         }
-     })?
-     .finish();
-    Ok(())
-  }
-}
-pub struct ServerFrameArgs {
-    pub message_type: ServerMessage,
-    pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
-}
-impl<'a> Default for ServerFrameArgs {
-  #[inline]
-  fn default() -> Self {
-    ServerFrameArgs {
-      message_type: ServerMessage::NONE,
-      message: None, // required field
-    }
-  }
-}
 
-pub struct ServerFrameBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
-  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
-  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
-}
-impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ServerFrameBuilder<'a, 'b, A> {
-  #[inline]
-  pub fn add_message_type(&mut self, message_type: ServerMessage) {
-    self.fbb_.push_slot::<ServerMessage>(ServerFrame::VT_MESSAGE_TYPE, message_type, ServerMessage::NONE);
-  }
-  #[inline]
-  pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ServerFrame::VT_MESSAGE, message);
-  }
-  #[inline]
-  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ServerFrameBuilder<'a, 'b, A> {
-    let start = _fbb.start_table();
-    ServerFrameBuilder {
-      fbb_: _fbb,
-      start_: start,
-    }
-  }
-  #[inline]
-  pub fn finish(self) -> ::flatbuffers::WIPOffset<ServerFrame<'a>> {
-    let o = self.fbb_.end_table(self.start_);
-    self.fbb_.required(o, ServerFrame::VT_MESSAGE,"message");
-    ::flatbuffers::WIPOffset::new(o.value())
-  }
-}
+        pub struct OutcomesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OutcomesBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_outcomes(&mut self, outcomes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, Outcome>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Outcomes::VT_OUTCOMES, outcomes);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OutcomesBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                OutcomesBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Outcomes<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Outcomes::VT_OUTCOMES, "outcomes");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
 
-impl ::core::fmt::Debug for ServerFrame<'_> {
-  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-    let mut ds = f.debug_struct("ServerFrame");
-      ds.field("message_type", &self.message_type());
-      match self.message_type() {
-        ServerMessage::Welcome => {
-          if let Some(x) = self.message_as_welcome() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::Joined => {
-          if let Some(x) = self.message_as_joined() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::Pong => {
-          if let Some(x) = self.message_as_pong() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::Closing => {
-          if let Some(x) = self.message_as_closing() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::Baseline => {
-          if let Some(x) = self.message_as_baseline() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::Delta => {
-          if let Some(x) = self.message_as_delta() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::OwnDelta => {
-          if let Some(x) = self.message_as_own_delta() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        ServerMessage::Outcomes => {
-          if let Some(x) = self.message_as_outcomes() {
-            ds.field("message", &x)
-          } else {
-            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
-          }
-        },
-        _ => {
-          let x: Option<()> = None;
-          ds.field("message", &x)
-        },
-      };
-      ds.finish()
-  }
-}
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
-pub struct ServerFrameT {
-  pub message: ServerMessageT,
-}
-impl Default for ServerFrameT {
-  fn default() -> Self {
-    Self {
-      message: ServerMessageT::NONE,
-    }
-  }
-}
-impl ServerFrameT {
-  pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
-    &self,
-    _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>
-  ) -> ::flatbuffers::WIPOffset<ServerFrame<'b>> {
-    let message_type = self.message.server_message_type();
-    let message = self.message.pack(_fbb);
-    ServerFrame::create(_fbb, &ServerFrameArgs{
-      message_type,
-      message,
-    })
-  }
-}
-}  // pub mod session
-}  // pub mod worldlog
+        impl ::core::fmt::Debug for Outcomes<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Outcomes");
+                ds.field("outcomes", &self.outcomes());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct OutcomesT {
+            pub outcomes: alloc::vec::Vec<OutcomeT>,
+        }
+        impl Default for OutcomesT {
+            fn default() -> Self {
+                Self { outcomes: Default::default() }
+            }
+        }
+        impl OutcomesT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Outcomes<'b>> {
+                let outcomes = Some({
+                    let x = &self.outcomes;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
+                    _fbb.create_vector(&w)
+                });
+                Outcomes::create(_fbb, &OutcomesArgs { outcomes })
+            }
+        }
+        pub enum ServerFrameOffset {}
+        #[derive(Copy, Clone, PartialEq)]
 
+        pub struct ServerFrame<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for ServerFrame<'a> {
+            type Inner = ServerFrame<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> ServerFrame<'a> {
+            pub const VT_MESSAGE_TYPE: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                ServerFrame { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ServerFrameArgs,
+            ) -> ::flatbuffers::WIPOffset<ServerFrame<'bldr>> {
+                let mut builder = ServerFrameBuilder::new(_fbb);
+                if let Some(x) = args.message {
+                    builder.add_message(x);
+                }
+                builder.add_message_type(args.message_type);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> ServerFrameT {
+                let message = match self.message_type() {
+                    ServerMessage::NONE => ServerMessageT::NONE,
+                    ServerMessage::Welcome => ServerMessageT::Welcome(alloc::boxed::Box::new(
+                        self.message_as_welcome()
+                            .expect("Invalid union table, expected `ServerMessage::Welcome`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::Joined => ServerMessageT::Joined(alloc::boxed::Box::new(
+                        self.message_as_joined()
+                            .expect("Invalid union table, expected `ServerMessage::Joined`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::Pong => ServerMessageT::Pong(alloc::boxed::Box::new(
+                        self.message_as_pong().expect("Invalid union table, expected `ServerMessage::Pong`.").unpack(),
+                    )),
+                    ServerMessage::Closing => ServerMessageT::Closing(alloc::boxed::Box::new(
+                        self.message_as_closing()
+                            .expect("Invalid union table, expected `ServerMessage::Closing`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::Baseline => ServerMessageT::Baseline(alloc::boxed::Box::new(
+                        self.message_as_baseline()
+                            .expect("Invalid union table, expected `ServerMessage::Baseline`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::Delta => ServerMessageT::Delta(alloc::boxed::Box::new(
+                        self.message_as_delta()
+                            .expect("Invalid union table, expected `ServerMessage::Delta`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::OwnDelta => ServerMessageT::OwnDelta(alloc::boxed::Box::new(
+                        self.message_as_own_delta()
+                            .expect("Invalid union table, expected `ServerMessage::OwnDelta`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::Outcomes => ServerMessageT::Outcomes(alloc::boxed::Box::new(
+                        self.message_as_outcomes()
+                            .expect("Invalid union table, expected `ServerMessage::Outcomes`.")
+                            .unpack(),
+                    )),
+                    _ => ServerMessageT::NONE,
+                };
+                ServerFrameT { message }
+            }
+
+            #[inline]
+            pub fn message_type(&self) -> ServerMessage {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<ServerMessage>(ServerFrame::VT_MESSAGE_TYPE, Some(ServerMessage::NONE)).unwrap()
+                }
+            }
+            #[inline]
+            pub fn message(&self) -> ::flatbuffers::Table<'a> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Table<'a>>>(ServerFrame::VT_MESSAGE, None)
+                        .unwrap()
+                }
+            }
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_welcome(&self) -> Option<Welcome<'a>> {
+                if self.message_type() == ServerMessage::Welcome {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Welcome::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_joined(&self) -> Option<Joined<'a>> {
+                if self.message_type() == ServerMessage::Joined {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Joined::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_pong(&self) -> Option<Pong<'a>> {
+                if self.message_type() == ServerMessage::Pong {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Pong::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_closing(&self) -> Option<Closing<'a>> {
+                if self.message_type() == ServerMessage::Closing {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Closing::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_baseline(&self) -> Option<Baseline<'a>> {
+                if self.message_type() == ServerMessage::Baseline {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Baseline::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_delta(&self) -> Option<Delta<'a>> {
+                if self.message_type() == ServerMessage::Delta {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Delta::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_own_delta(&self) -> Option<OwnDelta<'a>> {
+                if self.message_type() == ServerMessage::OwnDelta {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { OwnDelta::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_outcomes(&self) -> Option<Outcomes<'a>> {
+                if self.message_type() == ServerMessage::Outcomes {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Outcomes::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for ServerFrame<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_union::<ServerMessage, _>(
+                        "message_type",
+                        Self::VT_MESSAGE_TYPE,
+                        "message",
+                        Self::VT_MESSAGE,
+                        true,
+                        |key, v, pos| match key {
+                            ServerMessage::Welcome => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<Welcome>>(
+                                    "ServerMessage::Welcome",
+                                    pos,
+                                ),
+                            ServerMessage::Joined => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Joined>>(
+                                "ServerMessage::Joined",
+                                pos,
+                            ),
+                            ServerMessage::Pong => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Pong>>(
+                                "ServerMessage::Pong",
+                                pos,
+                            ),
+                            ServerMessage::Closing => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<Closing>>(
+                                    "ServerMessage::Closing",
+                                    pos,
+                                ),
+                            ServerMessage::Baseline => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<Baseline>>(
+                                    "ServerMessage::Baseline",
+                                    pos,
+                                ),
+                            ServerMessage::Delta => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Delta>>(
+                                "ServerMessage::Delta",
+                                pos,
+                            ),
+                            ServerMessage::OwnDelta => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<OwnDelta>>(
+                                    "ServerMessage::OwnDelta",
+                                    pos,
+                                ),
+                            ServerMessage::Outcomes => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<Outcomes>>(
+                                    "ServerMessage::Outcomes",
+                                    pos,
+                                ),
+                            _ => Ok(()),
+                        },
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ServerFrameArgs {
+            pub message_type: ServerMessage,
+            pub message: Option<::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>>,
+        }
+        impl<'a> Default for ServerFrameArgs {
+            #[inline]
+            fn default() -> Self {
+                ServerFrameArgs {
+                    message_type: ServerMessage::NONE,
+                    message: None, // required field
+                }
+            }
+        }
+
+        pub struct ServerFrameBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ServerFrameBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_message_type(&mut self, message_type: ServerMessage) {
+                self.fbb_.push_slot::<ServerMessage>(ServerFrame::VT_MESSAGE_TYPE, message_type, ServerMessage::NONE);
+            }
+            #[inline]
+            pub fn add_message(&mut self, message: ::flatbuffers::WIPOffset<::flatbuffers::UnionWIPOffset>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ServerFrame::VT_MESSAGE, message);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ServerFrameBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ServerFrameBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<ServerFrame<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, ServerFrame::VT_MESSAGE, "message");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for ServerFrame<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("ServerFrame");
+                ds.field("message_type", &self.message_type());
+                match self.message_type() {
+                    ServerMessage::Welcome => {
+                        if let Some(x) = self.message_as_welcome() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Joined => {
+                        if let Some(x) = self.message_as_joined() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Pong => {
+                        if let Some(x) = self.message_as_pong() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Closing => {
+                        if let Some(x) = self.message_as_closing() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Baseline => {
+                        if let Some(x) = self.message_as_baseline() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Delta => {
+                        if let Some(x) = self.message_as_delta() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::OwnDelta => {
+                        if let Some(x) = self.message_as_own_delta() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Outcomes => {
+                        if let Some(x) = self.message_as_outcomes() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    _ => {
+                        let x: Option<()> = None;
+                        ds.field("message", &x)
+                    }
+                };
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ServerFrameT {
+            pub message: ServerMessageT,
+        }
+        impl Default for ServerFrameT {
+            fn default() -> Self {
+                Self { message: ServerMessageT::NONE }
+            }
+        }
+        impl ServerFrameT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<ServerFrame<'b>> {
+                let message_type = self.message.server_message_type();
+                let message = self.message.pack(_fbb);
+                ServerFrame::create(_fbb, &ServerFrameArgs { message_type, message })
+            }
+        }
+    } // pub mod session
+} // pub mod worldlog

@@ -1,0 +1,59 @@
+//! What stands in a host's log: one record for each group of entries that became durable together.
+
+use protocol::{ClusterSessionId, LogPosition};
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, LogEntry, TickHash, TimerId};
+
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kept {
+    Open { session: u64 },
+    Close { session: u64 },
+    Message { session: u64, bytes: Vec<u8> },
+    Timer { id: TimerId },
+}
+
+impl Kept {
+    pub(crate) fn event(&self) -> Event<'_> {
+        match self {
+            Self::Open { session } => Event::SessionOpen { session: ClusterSessionId(*session) },
+            Self::Close { session } => Event::SessionClose { session: ClusterSessionId(*session) },
+            Self::Message { session, bytes } => Event::Message { session: ClusterSessionId(*session), bytes },
+            Self::Timer { id } => Event::Timer { id: *id },
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) const fn size(&self) -> usize {
+        match self {
+            Self::Message { bytes, .. } => bytes.len() + 16,
+            _ => 16,
+        }
+    }
+}
+
+/// Entries that became durable together. Positions count entries: the first has `first_position`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) first_position: u64,
+    pub(crate) time_ms: i64,
+    pub(crate) entries: Vec<Kept>,
+    /// What the ticks of the records before came to when they ran. A restore must come to the same.
+    pub(crate) hashes: Vec<TickHash>,
+}
+
+impl Record {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = LogEntry<'_>> {
+        (self.first_position..).zip(&self.entries).map(|(position, kept)| LogEntry {
+            position: LogPosition(position),
+            time_ms: self.time_ms,
+            event: kept.event(),
+        })
+    }
+
+    /// Position of the last entry.
+    pub(crate) const fn last_position(&self) -> u64 {
+        self.first_position + self.entries.len() as u64 - 1
+    }
+}

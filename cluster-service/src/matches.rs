@@ -1,0 +1,235 @@
+//! One match in the service: its simulation, what waits for its next tick, and what a restore needs.
+
+use std::sync::Arc;
+
+use ecs_state::{ContentError, Game, Input, Keyframe, KeyframeError, MatchSetup, Simulation, StepOutput};
+use protocol::OutcomeCode;
+use protocol::limits::COMMANDS_PER_TICK_MAX;
+use serde::{Deserialize, Serialize};
+
+/// A tick as it can be run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Log time, in milliseconds.
+    pub time_ms: i64,
+    /// What it took in.
+    pub inputs: Vec<Input>,
+}
+
+/// Something that waits for the next tick.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Waiting {
+    /// `None` for a command that is one too many: it has its outcome in the order of the others.
+    input: Option<Input>,
+    /// Who wants to know the outcome: session, number, and the entry that carried the command.
+    from: Option<Origin>,
+}
+
+/// Where a command came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) session: u32,
+    pub(crate) seq: u32,
+    pub(crate) position: u64,
+}
+
+/// One match.
+pub struct Match<G: Game> {
+    simulation: Simulation<G>,
+    label: String,
+    opened_ms: i64,
+    last_player: u32,
+    player_count: u32,
+    /// Where the entry of the last tick ends in the log.
+    position: u64,
+    waiting: Vec<Waiting>,
+    /// Ticks after the last keyframe; the last tick too when it was a barrier.
+    steps: Vec<StepRecord>,
+}
+
+/// All of a match but its keyframe, for a snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MatchState {
+    setup: MatchSetup,
+    label: String,
+    opened_ms: i64,
+    last_player: u32,
+    player_count: u32,
+    position: u64,
+    waiting: Vec<Waiting>,
+    steps: Vec<StepRecord>,
+    tick: u64,
+    hash: u64,
+}
+
+impl<G: Game> Match<G> {
+    pub(crate) fn open(setup: MatchSetup, label: &str, time_ms: i64, position: u64) -> Result<Self, ContentError> {
+        Ok(Self {
+            simulation: Simulation::open(setup, time_ms)?,
+            label: label.to_owned(),
+            opened_ms: time_ms,
+            last_player: 0,
+            player_count: 0,
+            position,
+            waiting: Vec::new(),
+            steps: Vec::new(),
+        })
+    }
+
+    /// The world.
+    #[must_use]
+    pub const fn simulation(&self) -> &Simulation<G> {
+        &self.simulation
+    }
+
+    /// The operator's word for it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Log time of its opening, in milliseconds.
+    #[must_use]
+    pub const fn opened_ms(&self) -> i64 {
+        self.opened_ms
+    }
+
+    /// Players in it.
+    #[must_use]
+    pub const fn player_count(&self) -> u32 {
+        self.player_count
+    }
+
+    /// Where the entry of the last tick ends in the log.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The last tick as it can be run again; `None` when none ran in this process.
+    #[must_use]
+    pub fn last_step(&self) -> Option<&StepRecord> {
+        self.steps.last()
+    }
+
+    pub(crate) fn join(&mut self) -> u32 {
+        self.last_player += 1;
+        self.player_count += 1;
+        self.waiting.push(Waiting { input: Some(Input::Join { player: self.last_player }), from: None });
+        self.last_player
+    }
+
+    pub(crate) fn leave(&mut self, player: u32) {
+        self.player_count -= 1;
+        self.waiting.push(Waiting { input: Some(Input::Leave { player }), from: None });
+    }
+
+    /// Puts a command before the next tick. Beyond [`COMMANDS_PER_TICK_MAX`] of one session it will not run.
+    pub(crate) fn enqueue(&mut self, player: u32, payload: &[u8], origin: Origin) {
+        let of_session = |waiting: &&Waiting| waiting.from.is_some_and(|from| from.session == origin.session);
+        // The newest stand last, and most ticks hold fewer than that in all.
+        let is_one_too_many = self.waiting.len() >= COMMANDS_PER_TICK_MAX
+            && self.waiting.iter().rev().filter(of_session).take(COMMANDS_PER_TICK_MAX).count()
+                == COMMANDS_PER_TICK_MAX;
+        let input = (!is_one_too_many).then(|| Input::Command { player, payload: payload.to_vec() });
+        self.waiting.push(Waiting { input, from: Some(origin) });
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes what waits, for a match that will not step again.
+    pub(crate) fn drain_origins(&mut self) -> Vec<Origin> {
+        std::mem::take(&mut self.waiting).into_iter().filter_map(|waiting| waiting.from).collect()
+    }
+
+    /// Runs one tick; gives what it changed and what became of each command, in their order.
+    pub(crate) fn step(&mut self, time_ms: i64, position: u64) -> (StepOutput, Vec<(Origin, OutcomeCode)>) {
+        if self.simulation.keyframe().tick == self.simulation.tick() {
+            self.steps.clear();
+        }
+        let (mut inputs, mut origins) = (Vec::with_capacity(self.waiting.len()), Vec::new());
+        for Waiting { input, from } in self.waiting.drain(..) {
+            origins.extend(from.map(|from| (from, input.is_some())));
+            inputs.extend(input);
+        }
+        let output = self.simulation.step(time_ms, &inputs);
+        let mut ran = output.outcomes.iter();
+        let outcomes = origins
+            .into_iter()
+            .map(|(from, runs)| match runs {
+                true => (from, *ran.next().expect("each command has an outcome")),
+                false => (from, OutcomeCode::TOO_MANY),
+            })
+            .collect();
+        self.position = position;
+        self.steps.push(StepRecord { time_ms, inputs });
+        (output, outcomes)
+    }
+
+    pub(crate) fn capture(&self) -> (MatchState, Arc<Keyframe>) {
+        let keyframe = Arc::clone(self.simulation.keyframe());
+        let after_keyframe = (self.simulation.tick() - keyframe.tick) as usize;
+        let state = MatchState {
+            setup: self.simulation.setup().clone(),
+            label: self.label.clone(),
+            opened_ms: self.opened_ms,
+            last_player: self.last_player,
+            player_count: self.player_count,
+            position: self.position,
+            waiting: self.waiting.clone(),
+            steps: self.steps[self.steps.len() - after_keyframe..].to_vec(),
+            tick: self.simulation.tick(),
+            hash: self.simulation.columns().total_hash(),
+        };
+        (state, keyframe)
+    }
+
+    /// Brings a match back: its keyframe, and the ticks after it run again.
+    pub(crate) fn restore(state: MatchState, keyframe: Keyframe) -> Result<Self, RestoreMatchError> {
+        let match_id = state.setup.match_id;
+        let keyframe_tick = keyframe.tick;
+        let mut simulation = Simulation::restore(state.setup, Arc::new(keyframe))
+            .map_err(|source| RestoreMatchError::Keyframe { match_id, source })?;
+        for step in &state.steps {
+            simulation.step(step.time_ms, &step.inputs);
+        }
+        let (tick, found) = (simulation.tick(), simulation.columns().total_hash());
+        if tick != state.tick || found != state.hash {
+            return Err(RestoreMatchError::Diverged {
+                match_id,
+                tick: state.tick,
+                expected: state.hash,
+                found,
+                from: keyframe_tick,
+            });
+        }
+        Ok(Self {
+            simulation,
+            label: state.label,
+            opened_ms: state.opened_ms,
+            last_player: state.last_player,
+            player_count: state.player_count,
+            position: state.position,
+            waiting: state.waiting,
+            steps: state.steps,
+        })
+    }
+}
+
+/// Why a match of a snapshot does not come back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RestoreMatchError {
+    #[error("match {match_id}: {source}")]
+    Keyframe {
+        match_id: u64,
+        #[source]
+        source: KeyframeError,
+    },
+    #[error(
+        "match {match_id}: running again from tick {from} gives hash {found:#018x} at tick {tick}, expected {expected:#018x}: \
+         these are not the rules that it was played with"
+    )]
+    Diverged { match_id: u64, tick: u64, expected: u64, found: u64, from: u64 },
+}

@@ -1,0 +1,455 @@
+//! The service: a function of the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ecs_state::{Game, MatchSetup, RegistryError, Simulation, Ticking};
+use protocol::cluster::{CommandBatch, Ingress, IngressMessage, JoinSession, OpenMatch, ResumeSession, decode_ingress};
+use protocol::limits::{
+    MATCHES_MAX, NONCE_BYTES, PLAYERS_PER_MATCH_MAX, SECRET_HASH_BYTES, SESSIONS_MAX, TOKEN_CLOCK_SLACK_MS,
+    TOKEN_SECONDS_MAX,
+};
+use protocol::manifest::Manifest;
+use protocol::outcome::CloseCode;
+use protocol::{ClusterSessionId, OutcomeCode};
+
+use crate::matches::Origin;
+use crate::outbox::TickHash;
+use crate::sessions::{Outcome, Sessions, Verdict};
+use crate::ticker::Ticker;
+use crate::{Event, LogEntry, Match, Outbox, TimerId, egress};
+
+/// All matches and sessions of one cluster.
+///
+/// Sans-I/O: log entries go in, messages and timers come out. The same entries give the same state
+/// and the same messages on every member and host. Nothing here reads a clock, and nothing that
+/// becomes of a message changes the state.
+pub struct Service<G: Game> {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) now_ms: i64,
+    /// Who spoke [`IngressMessage::EdgeHello`], and which matches each watches.
+    pub(crate) edges: BTreeMap<ClusterSessionId, BTreeSet<u64>>,
+    /// Connected, but without a hello yet.
+    pub(crate) strangers: BTreeSet<ClusterSessionId>,
+    pub(crate) sessions: Sessions,
+    pub(crate) matches: BTreeMap<u64, Match<G>>,
+    pub(crate) last_match: u64,
+    pub(crate) ticker: Option<Ticker>,
+    pub(crate) expiry_ms: Option<i64>,
+    /// When each match on command asked to be woken.
+    pub(crate) wakes: BTreeMap<u64, i64>,
+    /// Nonces of tokens that were redeemed, until the tokens expire.
+    pub(crate) nonces: BTreeMap<[u8; NONCE_BYTES], i64>,
+}
+
+impl<G: Game> Service<G> {
+    /// A service without matches.
+    ///
+    /// # Errors
+    /// When the game registers its components wrongly.
+    pub fn new() -> Result<Self, RegistryError> {
+        Ok(Self {
+            manifest: Simulation::<G>::manifest()?,
+            now_ms: 0,
+            edges: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+            sessions: Sessions::default(),
+            matches: BTreeMap::new(),
+            last_match: 0,
+            ticker: None,
+            expiry_ms: None,
+            wakes: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+        })
+    }
+
+    /// The game as others see it.
+    #[must_use]
+    pub const fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// The matches that are open, ascending.
+    pub fn matches(&self) -> impl Iterator<Item = (u64, &Match<G>)> {
+        self.matches.iter().map(|(id, open)| (*id, open))
+    }
+
+    /// One match.
+    #[must_use]
+    pub fn get_match(&self, match_id: u64) -> Option<&Match<G>> {
+        self.matches.get(&match_id)
+    }
+
+    /// Player sessions, connected or waiting to be resumed.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Cluster sessions that are open.
+    #[must_use]
+    pub fn cluster_sessions(&self) -> Vec<ClusterSessionId> {
+        self.edges.keys().chain(&self.strangers).copied().collect()
+    }
+
+    /// Log time of the last entry, in milliseconds.
+    #[must_use]
+    pub const fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Whether a message can wait in memory for the next tick before it is made durable: nothing
+    /// follows from it before that tick. A hint for hosts that commit in groups.
+    #[must_use]
+    pub fn can_wait(&self, message: &[u8]) -> bool {
+        let of_rate = matches!(G::TICKING, Ticking::Rate { .. });
+        of_rate
+            && self.ticker.is_some()
+            && decode_ingress(message).is_ok_and(|ingress| ingress.message_type() == IngressMessage::CommandBatch)
+    }
+
+    /// Takes the next entry of the log.
+    pub fn on_entry(&mut self, entry: &LogEntry<'_>, outbox: &mut Outbox) {
+        self.now_ms = self.now_ms.max(entry.time_ms);
+        let position = entry.position.0;
+        match entry.event {
+            Event::SessionOpen { session } => {
+                self.strangers.insert(session);
+            }
+            Event::SessionClose { session } => self.close_cluster_session(session),
+            Event::Message { session, bytes } => self.on_message(session, bytes, position, outbox),
+            Event::Timer { id: TimerId::TICK } => self.on_tick(position, outbox),
+            Event::Timer { id: TimerId::EXPIRY } => self.on_expiry(outbox),
+            Event::Timer { id } => self.on_wake(id, position, outbox),
+        }
+        self.step_on_command(position, outbox);
+        self.schedule_expiry(outbox);
+    }
+
+    fn close_cluster_session(&mut self, session: ClusterSessionId) {
+        self.strangers.remove(&session);
+        self.edges.remove(&session);
+        self.sessions.detach_edge(session, self.now_ms);
+    }
+
+    // ---- messages ---------------------------------------------------------------------------------
+
+    fn on_message(&mut self, from: ClusterSessionId, bytes: &[u8], position: u64, outbox: &mut Outbox) {
+        let ingress = match decode_ingress(bytes) {
+            Ok(ingress) => ingress,
+            // An edge of another build. Every member refuses it alike; its own log says so too.
+            Err(error) => return outbox.send(from, egress::refused_edge(&error.to_string())),
+        };
+        if let Some(hello) = ingress.message_as_edge_hello() {
+            tracing::debug!(name = hello.name(), session = from.0, "an edge says hello");
+            self.strangers.remove(&from);
+            self.edges.entry(from).or_default();
+            outbox.send(from, egress::accepted(self.manifest.bytes()));
+        } else if self.edges.contains_key(&from) {
+            self.on_edge_message(from, &ingress, position, outbox);
+        } else {
+            outbox.send(from, egress::refused_edge("hello must come first"));
+        }
+    }
+
+    fn on_edge_message(&mut self, from: ClusterSessionId, ingress: &Ingress<'_>, position: u64, outbox: &mut Outbox) {
+        if let Some(batch) = ingress.message_as_command_batch() {
+            self.on_commands(from, &batch, position, outbox);
+        } else if let Some(join) = ingress.message_as_join_session() {
+            let answer = match self.join(from, &join) {
+                Ok((ended, id)) => {
+                    outbox.messages.extend(ended);
+                    egress::joined(join.request(), id, self.sessions.get(id).expect("it just joined"), false)
+                }
+                Err(code) => egress::refused(join.request(), code),
+            };
+            outbox.send(from, answer);
+        } else if let Some(resume) = ingress.message_as_resume_session() {
+            self.resume(from, &resume, outbox);
+        } else if let Some(detach) = ingress.message_as_detach_session() {
+            self.sessions.detach(detach.session(), detach.epoch(), from, self.now_ms);
+        } else if let Some(leave) = ingress.message_as_leave_session() {
+            if self.sessions.get(leave.session()).is_some_and(|session| session.epoch == leave.epoch()) {
+                self.end_session(leave.session(), CloseCode::Left, outbox);
+            }
+        } else if let Some(watch) = ingress.message_as_watch_match() {
+            self.watch(from, watch.match_id(), outbox);
+        } else if let Some(unwatch) = ingress.message_as_unwatch_match() {
+            self.edges.entry(from).or_default().remove(&unwatch.match_id());
+        } else if let Some(open) = ingress.message_as_open_match() {
+            let answer = match self.open_match(&open, position, outbox) {
+                Ok(match_id) => egress::opened(open.request(), match_id, CloseCode::Done, ""),
+                Err((code, reason)) => egress::opened(open.request(), 0, code, &reason),
+            };
+            outbox.send(from, answer);
+        } else if let Some(close) = ingress.message_as_close_match() {
+            let code = self.close_match(close.match_id(), position, outbox);
+            outbox.send(from, egress::closed(close.request(), close.match_id(), code));
+        }
+        // What is left are hash reports of other members, which a single host has none to compare with.
+    }
+
+    // ---- matches ----------------------------------------------------------------------------------
+
+    fn open_match(
+        &mut self,
+        open: &OpenMatch<'_>,
+        position: u64,
+        outbox: &mut Outbox,
+    ) -> Result<u64, (CloseCode, String)> {
+        if self.matches.len() >= MATCHES_MAX {
+            return Err((CloseCode::Full, format!("{MATCHES_MAX} matches are open")));
+        }
+        let match_id = self.last_match + 1;
+        let content = open.content().bytes().into();
+        let setup = MatchSetup { match_id, seed: open.seed(), content };
+        let opened = Match::open(setup, open.label().unwrap_or_default(), self.now_ms, position)
+            .map_err(|error| (CloseCode::BadContent, error.to_string()))?;
+        self.last_match = match_id;
+        self.matches.insert(match_id, opened);
+        if let Ticking::Rate { millihertz } = G::TICKING
+            && self.ticker.is_none()
+        {
+            let ticker = *self.ticker.insert(Ticker::starting_at(self.now_ms));
+            outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+        }
+        Ok(match_id)
+    }
+
+    fn close_match(&mut self, match_id: u64, position: u64, outbox: &mut Outbox) -> CloseCode {
+        let Some(mut closed) = self.matches.remove(&match_id) else { return CloseCode::NoMatch };
+        // Commands that wait for a tick that will not come have an outcome all the same.
+        let tick = closed.simulation().tick();
+        let outcomes = closed
+            .drain_origins()
+            .into_iter()
+            .map(|origin| (origin.session, outcome(origin, tick, OutcomeCode::MATCH_CLOSED)))
+            .collect::<Vec<_>>();
+        for (session, outcome) in outcomes {
+            if let Some(edge) = self.sessions.get(session).and_then(|session| session.attached()) {
+                outbox.send(edge, egress::outcomes(vec![egress::outcome_of(session, &outcome)]));
+            }
+        }
+        for id in self.sessions.of_match(match_id) {
+            if let Some(session) = self.sessions.close(id)
+                && let Some(edge) = session.attached()
+            {
+                outbox.send(edge, egress::ended(id, session.epoch, CloseCode::NoMatch));
+            }
+        }
+        self.edges.values_mut().for_each(|watched| {
+            watched.remove(&match_id);
+        });
+        if self.wakes.remove(&match_id).is_some() {
+            outbox.cancel(TimerId::wake(match_id));
+        }
+        if self.matches.is_empty() && self.ticker.take().is_some() {
+            outbox.cancel(TimerId::TICK);
+        }
+        tracing::debug!(match_id, position, "a match is closed");
+        CloseCode::Done
+    }
+
+    fn watch(&mut self, from: ClusterSessionId, match_id: u64, outbox: &mut Outbox) {
+        match self.matches.get(&match_id) {
+            Some(watched) => {
+                self.edges.entry(from).or_default().insert(match_id);
+                outbox.send(from, egress::baseline(watched));
+            }
+            None => outbox.send(from, egress::closed(0, match_id, CloseCode::NoMatch)),
+        }
+    }
+
+    // ---- sessions ---------------------------------------------------------------------------------
+
+    /// Redeems a token. Gives what the account's session before is told, and the new session.
+    #[expect(clippy::type_complexity, reason = "messages as the outbox holds them")]
+    fn join(
+        &mut self,
+        from: ClusterSessionId,
+        join: &JoinSession<'_>,
+    ) -> Result<(Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>, u32), CloseCode> {
+        let now_ms = self.now_ms;
+        let expires_ms = join.token_expires_ms();
+        if expires_ms <= now_ms {
+            return Err(CloseCode::TokenExpired);
+        }
+        if expires_ms > now_ms + TOKEN_SECONDS_MAX as i64 * 1_000 + TOKEN_CLOCK_SLACK_MS {
+            return Err(CloseCode::TokenInvalid);
+        }
+        let nonce: [u8; NONCE_BYTES] = join.nonce().bytes().try_into().map_err(|_| CloseCode::TokenInvalid)?;
+        self.nonces.retain(|_, expires_ms| *expires_ms > now_ms);
+        if self.nonces.contains_key(&nonce) {
+            return Err(CloseCode::TokenUsed);
+        }
+        let Some(joined) = self.matches.get(&join.match_id()) else { return Err(CloseCode::NoMatch) };
+        let before = self.sessions.of_account(join.match_id(), join.account());
+        let is_full = joined.player_count() as usize >= PLAYERS_PER_MATCH_MAX || self.sessions.len() >= SESSIONS_MAX;
+        if is_full && before.is_none() {
+            return Err(CloseCode::Full);
+        }
+        let secret: [u8; SECRET_HASH_BYTES] =
+            join.secret_hash().bytes().try_into().map_err(|_| CloseCode::TokenInvalid)?;
+        self.nonces.insert(nonce, expires_ms);
+        let mut told = Outbox::default();
+        if let Some(before) = before {
+            self.end_session(before, CloseCode::Superseded, &mut told);
+        }
+        let player = self.matches.get_mut(&join.match_id()).expect("looked up above").join();
+        let id = self.sessions.open(join.match_id(), player, join.account(), secret, from);
+        Ok((told.messages, id))
+    }
+
+    fn resume(&mut self, from: ClusterSessionId, resume: &ResumeSession<'_>, outbox: &mut Outbox) {
+        let id = resume.session();
+        let hash = |bytes: &[u8]| bytes.try_into().unwrap_or([0; SECRET_HASH_BYTES]);
+        let (secret, next) = (hash(resume.secret_hash().bytes()), hash(resume.next_secret_hash().bytes()));
+        let answer = if self.sessions.get(id).is_none() {
+            egress::refused(resume.request(), CloseCode::NoSession)
+        } else {
+            match self.sessions.resume(id, &secret, next, from) {
+                None => egress::refused(resume.request(), CloseCode::WrongSecret),
+                Some((before, epoch)) => {
+                    if let Some(before) = before {
+                        outbox.send(before, egress::ended(id, epoch, CloseCode::Superseded));
+                    }
+                    egress::joined(resume.request(), id, self.sessions.get(id).expect("it just came back"), true)
+                }
+            }
+        };
+        outbox.send(from, answer);
+    }
+
+    fn end_session(&mut self, id: u32, code: CloseCode, outbox: &mut Outbox) {
+        let Some(session) = self.sessions.close(id) else { return };
+        if let Some(of) = self.matches.get_mut(&session.match_id) {
+            of.leave(session.player);
+        }
+        if let Some(edge) = session.attached() {
+            outbox.send(edge, egress::ended(id, session.epoch, code));
+        }
+    }
+
+    fn on_expiry(&mut self, outbox: &mut Outbox) {
+        self.expiry_ms = None;
+        for id in self.sessions.expired(self.now_ms) {
+            self.end_session(id, CloseCode::NoSession, outbox);
+        }
+    }
+
+    /// Keeps one timer for the session that expires first.
+    fn schedule_expiry(&mut self, outbox: &mut Outbox) {
+        let next_ms = self.sessions.next_expiry_ms();
+        // A timer that comes too early finds nothing and is set anew; only one that is too late must move.
+        if let Some(next_ms) = next_ms
+            && self.expiry_ms.is_none_or(|set_ms| next_ms < set_ms)
+        {
+            self.expiry_ms = Some(next_ms);
+            outbox.schedule(TimerId::EXPIRY, next_ms);
+        }
+    }
+
+    // ---- commands ---------------------------------------------------------------------------------
+
+    fn on_commands(&mut self, from: ClusterSessionId, batch: &CommandBatch<'_>, position: u64, outbox: &mut Outbox) {
+        let mut rest = batch.payload().bytes();
+        let mut answers = Vec::new();
+        for head in batch.heads() {
+            let (payload, after) = rest.split_at(head.bytes() as usize);
+            rest = after;
+            let (id, seq) = (head.session(), head.seq());
+            match self.sessions.judge(id, head.epoch(), seq) {
+                Verdict::Run => {
+                    let session = self.sessions.get(id).expect("it was just judged");
+                    let of = self.matches.get_mut(&session.match_id).expect("a session ends with its match");
+                    of.enqueue(session.player, payload, Origin { session: id, seq, position });
+                }
+                Verdict::Answer(outcome) => answers.push(egress::outcome_of(id, &outcome)),
+                Verdict::Pending => {}
+                Verdict::Refuse(code, seq) => {
+                    answers.push(egress::outcome_of(id, &Outcome { seq, code: code.0, tick: 0, position }));
+                }
+            }
+        }
+        if !answers.is_empty() {
+            outbox.send(from, egress::outcomes(answers));
+        }
+    }
+
+    // ---- ticks ------------------------------------------------------------------------------------
+
+    fn on_tick(&mut self, position: u64, outbox: &mut Outbox) {
+        let Ticking::Rate { millihertz } = G::TICKING else { return };
+        let Some(ticker) = &mut self.ticker else { return };
+        ticker.advance(self.now_ms, millihertz);
+        outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+        let ids: Vec<u64> = self.matches.keys().copied().collect();
+        for match_id in ids {
+            self.step(match_id, position, outbox);
+        }
+    }
+
+    fn on_wake(&mut self, id: TimerId, position: u64, outbox: &mut Outbox) {
+        if let Some(match_id) = id.woken_match()
+            && self.wakes.remove(&match_id).is_some()
+        {
+            self.step(match_id, position, outbox);
+        }
+    }
+
+    /// Matches on command step with the entry that gave them something to do.
+    fn step_on_command(&mut self, position: u64, outbox: &mut Outbox) {
+        if G::TICKING != Ticking::OnCommand {
+            return;
+        }
+        let has_work = |(id, open): (&u64, &Match<G>)| open.is_waiting().then_some(*id);
+        let ids: Vec<u64> = self.matches.iter().filter_map(has_work).collect();
+        for match_id in ids {
+            self.step(match_id, position, outbox);
+        }
+    }
+
+    fn step(&mut self, match_id: u64, position: u64, outbox: &mut Outbox) {
+        let Some(stepped) = self.matches.get_mut(&match_id) else { return };
+        let (output, outcomes) = stepped.step(self.now_ms, position);
+        let tick = output.tick;
+        let mut told = Vec::with_capacity(outcomes.len());
+        for (origin, code) in outcomes {
+            let outcome = outcome(origin, tick, code);
+            if let Some(session) = self.sessions.get_mut(origin.session) {
+                session.note_outcome(outcome);
+            }
+            told.push(egress::outcome_of(origin.session, &outcome));
+        }
+        outbox.ticks.push(TickHash { match_id, tick, hash: output.hash() });
+        if let Some(after_ms) = output.wake_after_ms
+            && G::TICKING == Ticking::OnCommand
+        {
+            let at_ms = self.now_ms + i64::from(after_ms);
+            self.wakes.insert(match_id, at_ms);
+            outbox.schedule(TimerId::wake(match_id), at_ms);
+        }
+        let watchers: Vec<_> =
+            self.edges.iter().filter(|(_, watched)| watched.contains(&match_id)).map(|(edge, _)| *edge).collect();
+        if !watchers.is_empty() {
+            outbox.send_all(watchers, egress::delta(match_id, position, output, told));
+        }
+    }
+
+    /// Sets all timers again, after a restore.
+    pub(crate) fn schedule_all(&self, outbox: &mut Outbox) {
+        if let (Some(ticker), Ticking::Rate { millihertz }) = (&self.ticker, G::TICKING) {
+            outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+        }
+        if let Some(expiry_ms) = self.expiry_ms {
+            outbox.schedule(TimerId::EXPIRY, expiry_ms);
+        }
+        for (match_id, at_ms) in &self.wakes {
+            outbox.schedule(TimerId::wake(*match_id), *at_ms);
+        }
+    }
+}
+
+const fn outcome(origin: Origin, tick: u64, code: OutcomeCode) -> Outcome {
+    Outcome { seq: origin.seq, code: code.0, tick, position: origin.position }
+}

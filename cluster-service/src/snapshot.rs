@@ -1,0 +1,162 @@
+//! The service as a file: all matches and sessions at one log position.
+//!
+//! ```text
+//! HEAD Header | SERV ServiceState | (MTCH MatchState | KEYF keyframe)* in order of matches
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use ecs_state::{Game, Keyframe};
+use protocol::ClusterSessionId;
+use protocol::limits::NONCE_BYTES;
+use serde::{Deserialize, Serialize};
+use snapshots::{ChunkFile, ChunkWriter, FileError, FileKind};
+
+use crate::matches::{MatchState, RestoreMatchError};
+use crate::sessions::Sessions;
+use crate::ticker::Ticker;
+use crate::{Match, Outbox, Service};
+
+pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 1, name: "snapshot" };
+const HEAD: [u8; 4] = *b"HEAD";
+const SERV: [u8; 4] = *b"SERV";
+const MTCH: [u8; 4] = *b"MTCH";
+const KEYF: [u8; 4] = *b"KEYF";
+
+/// What a snapshot is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) game: String,
+    pub(crate) rules_version: u32,
+    pub(crate) manifest_hash: u64,
+    /// The last entry that the state holds.
+    pub(crate) position: u64,
+    /// Where the log goes on, in bytes of the host's log.
+    pub(crate) log_offset: u64,
+    pub(crate) time_ms: i64,
+    pub(crate) matches: u32,
+    pub(crate) sessions: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ServiceState {
+    now_ms: i64,
+    edges: Vec<(u64, BTreeSet<u64>)>,
+    strangers: Vec<u64>,
+    sessions: Sessions,
+    last_match: u64,
+    ticker: Option<Ticker>,
+    expiry_ms: Option<i64>,
+    wakes: BTreeMap<u64, i64>,
+    nonces: Vec<([u8; NONCE_BYTES], i64)>,
+}
+
+/// A service at one position, ready to be written without the service: keyframes are shared, the
+/// rest was copied.
+pub(crate) struct Snapshot {
+    header: Header,
+    state: ServiceState,
+    matches: Vec<(MatchState, Arc<Keyframe>)>,
+}
+
+impl Snapshot {
+    pub(crate) const fn position(&self) -> u64 {
+        self.header.position
+    }
+
+    /// The file.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut chunks = ChunkWriter::new(KIND);
+        chunks.push_value(HEAD, &self.header);
+        chunks.push_value(SERV, &self.state);
+        for (state, keyframe) in &self.matches {
+            chunks.push_value(MTCH, state);
+            chunks.push(KEYF, &keyframe.encode());
+        }
+        chunks.finish()
+    }
+}
+
+impl<G: Game> Service<G> {
+    /// Takes a snapshot, as of `position`; `log_offset` is where the host's log goes on after it.
+    pub(crate) fn write_snapshot(&self, position: u64, log_offset: u64) -> Snapshot {
+        let header = Header {
+            game: G::NAME.to_owned(),
+            rules_version: G::RULES_VERSION,
+            manifest_hash: self.manifest.hash(),
+            position,
+            log_offset,
+            time_ms: self.now_ms,
+            matches: self.matches.len() as u32,
+            sessions: self.sessions.len() as u32,
+        };
+        let state = ServiceState {
+            now_ms: self.now_ms,
+            edges: self.edges.iter().map(|(edge, watched)| (edge.0, watched.clone())).collect(),
+            strangers: self.strangers.iter().map(|stranger| stranger.0).collect(),
+            sessions: self.sessions.clone(),
+            last_match: self.last_match,
+            ticker: self.ticker,
+            expiry_ms: self.expiry_ms,
+            wakes: self.wakes.clone(),
+            nonces: self.nonces.iter().map(|(nonce, expires_ms)| (*nonce, *expires_ms)).collect(),
+        };
+        Snapshot { header, state, matches: self.matches.values().map(Match::capture).collect() }
+    }
+
+    /// Brings a service back, and its timers into `outbox`.
+    pub(crate) fn read_snapshot(path: &Path, outbox: &mut Outbox) -> Result<(Self, Header), SnapshotError> {
+        let mut file = ChunkFile::open(path, KIND)?;
+        Self::restore(&mut file, outbox)
+    }
+
+    /// As [`Service::read_snapshot`], from a file in memory.
+    pub(crate) fn restore(file: &mut ChunkFile, outbox: &mut Outbox) -> Result<(Self, Header), SnapshotError> {
+        let mut service = Self::new().map_err(|error| file.error(0, error.to_string()))?;
+        let header: Header = file.expect_value(HEAD)?;
+        let ours = (G::NAME, G::RULES_VERSION, service.manifest.hash());
+        if (header.game.as_str(), header.rules_version, header.manifest_hash) != ours {
+            return Err(SnapshotError::OtherRules {
+                path: file.path().display().to_string(),
+                found: format!("{} rules {} ({:#018x})", header.game, header.rules_version, header.manifest_hash),
+                ours: format!("{} rules {} ({:#018x})", ours.0, ours.1, ours.2),
+            });
+        }
+        let state: ServiceState = file.expect_value(SERV)?;
+        for _ in 0..header.matches {
+            let chunk = file.expect(MTCH)?;
+            let of: MatchState = file.value(&chunk)?;
+            let bytes = file.expect(KEYF)?;
+            let keyframe =
+                Keyframe::decode(&bytes.bytes).map_err(|error| file.error(bytes.offset, error.to_string()))?;
+            let restored = Match::restore(of, keyframe)
+                .map_err(|source: RestoreMatchError| file.error(chunk.offset, source.to_string()))?;
+            service.matches.insert(restored.simulation().match_id().0, restored);
+        }
+        if let Some(extra) = file.next_chunk() {
+            return Err(file.error(extra.offset, "a chunk follows the last match").into());
+        }
+        service.now_ms = state.now_ms;
+        service.edges = state.edges.into_iter().map(|(edge, watched)| (ClusterSessionId(edge), watched)).collect();
+        service.strangers = state.strangers.into_iter().map(ClusterSessionId).collect();
+        service.sessions = state.sessions;
+        service.last_match = state.last_match;
+        service.ticker = state.ticker;
+        service.expiry_ms = state.expiry_ms;
+        service.wakes = state.wakes;
+        service.nonces = state.nonces.into_iter().collect();
+        service.schedule_all(outbox);
+        Ok((service, header))
+    }
+}
+
+/// Why a snapshot was not restored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SnapshotError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{path}: the snapshot is of {found}, this build plays {ours}; start it with the build that wrote it")]
+    OtherRules { path: String, found: String, ours: String },
+}
