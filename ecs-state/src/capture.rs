@@ -21,6 +21,23 @@ pub(crate) struct Removals {
     pub(crate) components: Vec<(u16, u32)>,
 }
 
+impl Removals {
+    pub(crate) fn sorted(mut self) -> Self {
+        self.despawned.sort_unstable();
+        self.despawned.dedup();
+        self.components.sort_unstable();
+        self.components.dedup();
+        self
+    }
+
+    /// Removals of one component, once sorted.
+    pub(crate) fn of(&self, number: u16) -> &[(u16, u32)] {
+        let start = self.components.partition_point(|(other, _)| *other < number);
+        let rest = &self.components[start..];
+        &rest[..rest.partition_point(|(other, _)| *other == number)]
+    }
+}
+
 /// Rows of one component: `(entity, place in bytes)` and the bytes, one width after another.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {

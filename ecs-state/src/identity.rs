@@ -8,7 +8,7 @@ use bevy_ecs::system::SystemParam;
 use bevy_ecs::world::DeferredWorld;
 use protocol::{EntityId, PlayerId};
 
-use crate::capture::Removals;
+use crate::capture::{MATCH_ENTITY, Removals};
 
 /// Number and owner of an entity: component 0 of every game.
 ///
@@ -112,6 +112,7 @@ fn index_identity(mut world: DeferredWorld<'_>, context: HookContext) {
 
 fn forget_identity(mut world: DeferredWorld<'_>, context: HookContext) {
     let id = world.get::<Identity>(context.entity).expect("it is about to be removed").id;
+    assert!(id != MATCH_ENTITY, "entity {id} carries the match's resources and stays");
     world.resource_mut::<EntityIndex>().0.remove(&id.0);
     world.resource_mut::<Removals>().despawned.push(id.0);
 }

@@ -9,15 +9,13 @@
 //!
 //! Start from [`Game`], what a game implements, and [`Simulation::step`], the only way to move a world.
 
-// The derive macro names this crate by its outer name, in here as well.
-extern crate self as ecs_state;
-
 mod capture;
 pub mod field;
 mod game;
 mod identity;
 mod inbox;
 mod keyframe;
+mod living;
 pub mod match_math;
 mod random;
 mod registry;

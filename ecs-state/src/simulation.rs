@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use bevy_ecs::change_detection::Tick as ChangeTick;
-use bevy_ecs::prelude::{Resource, World};
-use bevy_ecs::schedule::{LogLevel, Schedule, ScheduleBuildSettings, SingleThreadedExecutor};
+use bevy_ecs::prelude::Resource;
 use protocol::columns::CLASSES;
-use protocol::columns::row_hash;
 use protocol::delta::Writer;
 use protocol::limits::{BARRIER_SECONDS, ENTITIES_MAX, ON_COMMAND_BARRIER_TICKS};
 use protocol::manifest::{Manifest, Visibility};
-use protocol::{Columns, MatchId, OutcomeCode, PlayerId};
+use protocol::{Columns, EntityId, MatchId, OutcomeCode, PlayerId};
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{Capture, MATCH_ENTITY, Removals, Rows, Since, identity_row};
+use crate::capture::{MATCH_ENTITY, Removals, Rows, Since};
 use crate::identity::NextEntity;
 use crate::inbox::Inbox;
+use crate::living::Living;
 use crate::{
-    ContentError, EntityIndex, Game, Identity, InvalidCommand, Keyframe, KeyframeError, MatchRng, Registry,
-    RegistryError, Ticking,
+    ContentError, EntityIndex, Game, InvalidCommand, Keyframe, KeyframeError, MatchRng, Registry, RegistryError,
+    Ticking,
 };
 
 /// What a match is opened with. With it and the inputs, everything else follows.
@@ -88,7 +86,7 @@ pub struct StepContext {
     pub tick: u64,
     /// Log time in milliseconds; never goes back.
     pub time_ms: i64,
-    seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl StepContext {
@@ -110,17 +108,6 @@ impl WakeUp {
     pub fn after_ms(&mut self, ms: u32) {
         self.after_ms = Some(self.after_ms.map_or(ms, |other| other.min(ms)));
     }
-}
-
-/// The part that a keyframe barrier replaces: a world, its schedule, and the captures' query caches.
-struct Living {
-    world: World,
-    schedule: Schedule,
-    captures: Vec<Box<dyn Capture>>,
-    /// Components with a lower id are known to the registry or to bevy itself.
-    known_components: usize,
-    archetypes_checked: usize,
-    since: ChangeTick,
 }
 
 /// One match.
@@ -252,6 +239,12 @@ impl<G: Game> Simulation<G> {
         &self.setup
     }
 
+    /// The match this is.
+    #[must_use]
+    pub const fn match_id(&self) -> MatchId {
+        MatchId(self.setup.match_id)
+    }
+
     /// Ticks from one keyframe barrier to the next.
     #[must_use]
     pub fn barrier_ticks() -> u64 {
@@ -299,10 +292,7 @@ impl<G: Game> Simulation<G> {
     /// Brings the columns up to date with the world, and the writer to the delta between them.
     fn capture(&mut self) {
         let Living { world, captures, since, .. } = &mut self.living;
-        let mut removals = std::mem::take(&mut *world.resource_mut::<Removals>());
-        removals.despawned.sort_unstable();
-        removals.components.sort_unstable();
-        removals.components.dedup();
+        let removals = std::mem::take(&mut *world.resource_mut::<Removals>()).sorted();
         self.writer.begin(&mut self.columns, &removals.despawned);
         let since_last = Since { last: Some(*since), now: world.change_tick() };
         let manifest = Arc::clone(self.columns.manifest());
@@ -310,9 +300,8 @@ impl<G: Game> Simulation<G> {
         for (index, (capture, layout)) in captures.iter_mut().zip(manifest.layouts()).enumerate() {
             capture.capture(world, since_last, &mut self.rows);
             gone.clear();
-            let of_this = |(number, _): &&(u16, u32)| *number == layout.number;
-            for (_, id) in removals.components.iter().filter(of_this) {
-                let entity = world.resource::<EntityIndex>().get(protocol::EntityId(*id));
+            for (_, id) in removals.of(layout.number) {
+                let entity = world.resource::<EntityIndex>().get(EntityId(*id));
                 if entity.is_some_and(|entity| !capture.is_on(world, entity)) {
                     gone.push(*id);
                 }
@@ -334,117 +323,5 @@ impl<G: Game> Simulation<G> {
         self.living = living;
         self.columns = columns;
         self.keyframe = Arc::new(keyframe);
-    }
-}
-
-impl Living {
-    /// An empty world with everything but entities.
-    fn new<G: Game>(registry: &Registry, content: &G::Content) -> Self {
-        let mut world = World::new();
-        world.init_resource::<EntityIndex>();
-        world.init_resource::<Removals>();
-        world.init_resource::<WakeUp>();
-        world.insert_resource(NextEntity(MATCH_ENTITY.0));
-        world.insert_resource(StepContext { tick: 0, time_ms: 0, seed: 0 });
-        world.insert_resource(Inbox::<G::Command>::new());
-        world.insert_resource(content.clone());
-        let captures = registry.prepare(&mut world);
-        let known_components = world.components().len();
-        let mut schedule = Schedule::default();
-        schedule.set_executor(SingleThreadedExecutor::new());
-        schedule.set_build_settings(ScheduleBuildSettings {
-            ambiguity_detection: LogLevel::Error,
-            ..ScheduleBuildSettings::default()
-        });
-        schedule.add_systems(G::systems());
-        let since = world.change_tick();
-        Self { world, schedule, captures, known_components, archetypes_checked: 0, since }
-    }
-
-    /// A world made of canonical rows, in entity order.
-    fn rebuild<G: Game>(
-        registry: &Registry,
-        content: &G::Content,
-        setup: &MatchSetup,
-        columns: &Columns,
-        keyframe: &Keyframe,
-    ) -> Self {
-        let mut living = Self::new::<G>(registry, content);
-        let world = &mut living.world;
-        world.insert_resource(NextEntity(keyframe.next_entity));
-        world.insert_resource(StepContext { tick: keyframe.tick, time_ms: keyframe.time_ms, seed: setup.seed });
-        let mut rest: Vec<_> =
-            (1..living.captures.len()).map(|index| columns.column(index).iter().peekable()).collect();
-        for (id, row) in columns.column(0).iter() {
-            let mut entity = world.spawn(identity_row(id, row));
-            for (capture, rows) in living.captures[1..].iter().zip(&mut rest) {
-                if let Some((_, row)) = rows.next_if(|(other, _)| *other == id) {
-                    capture.insert(&mut entity, row);
-                }
-            }
-        }
-        living.check_components();
-        living.mark_captured();
-        living
-    }
-
-    /// What changes from here on belongs to the next capture.
-    fn mark_captured(&mut self) {
-        *self.world.resource_mut::<Removals>() = Removals::default();
-        self.since = self.world.increment_change_tick();
-    }
-
-    /// Refuses state that no keyframe would hold.
-    fn check_components(&mut self) {
-        let archetypes = self.world.archetypes();
-        if archetypes.len() == self.archetypes_checked {
-            return;
-        }
-        let unknown = archetypes
-            .iter()
-            .skip(self.archetypes_checked)
-            .flat_map(|archetype| archetype.iter_components())
-            .find(|component| component.index() >= self.known_components);
-        if let Some(component) = unknown {
-            let name = self.world.components().get_info(component).map(|info| info.name().to_string());
-            panic!(
-                "{} is in the world but neither registered nor transient: add it in Game::register",
-                name.unwrap_or_default()
-            );
-        }
-        self.archetypes_checked = archetypes.len();
-    }
-
-    /// Checks that the columns hold exactly what the world holds.
-    fn check_captured(&mut self, columns: &Columns, rows: &mut Rows) {
-        let since = Since { last: None, now: self.world.change_tick() };
-        for (index, (capture, layout)) in
-            self.captures.iter_mut().zip(Arc::clone(columns.manifest()).layouts()).enumerate()
-        {
-            capture.capture(&mut self.world, since, rows);
-            let sum = |ids: &mut dyn Iterator<Item = (u32, &[u8])>| {
-                ids.fold(0u64, |sum, (id, row)| sum.wrapping_add(row_hash(id, layout.number, row)))
-            };
-            let world_rows = rows.present.iter().map(|(id, at)| {
-                (*id, rows.bytes.get(*at as usize * layout.width..).map_or(&[][..], |row| &row[..layout.width]))
-            });
-            let in_world = sum(&mut world_rows.into_iter());
-            let in_columns = sum(&mut columns.column(index).iter().map(|(id, row)| (id.0, row)));
-            assert!(
-                in_world == in_columns && rows.present.len() == columns.column(index).len(),
-                "{}: the world and its columns differ; was it changed behind change detection's back?",
-                layout.name
-            );
-        }
-        let entities = self.world.query::<&Identity>().iter(&self.world).count();
-        assert_eq!(entities, columns.entity_count(), "entities and identities differ");
-    }
-}
-
-impl<G: Game> Simulation<G> {
-    /// The match this is.
-    #[must_use]
-    pub const fn match_id(&self) -> MatchId {
-        MatchId(self.setup.match_id)
     }
 }
