@@ -1,0 +1,131 @@
+//! The living half of a match: a world and its schedule, made anew from canonical rows at each barrier.
+
+use std::sync::Arc;
+
+use bevy_ecs::change_detection::Tick as ChangeTick;
+use bevy_ecs::prelude::World;
+use bevy_ecs::schedule::{LogLevel, Schedule, ScheduleBuildSettings, SingleThreadedExecutor};
+use protocol::Columns;
+use protocol::columns::row_hash;
+
+use crate::capture::{Capture, MATCH_ENTITY, Removals, Rows, Since, identity_row};
+use crate::identity::NextEntity;
+use crate::inbox::Inbox;
+use crate::simulation::{MatchSetup, StepContext, WakeUp};
+use crate::{EntityIndex, Game, Identity, Keyframe, Registry};
+
+/// The part that a keyframe barrier replaces: a world, its schedule, and the captures' query caches.
+pub(crate) struct Living {
+    pub(crate) world: World,
+    pub(crate) schedule: Schedule,
+    pub(crate) captures: Vec<Box<dyn Capture>>,
+    /// Components with a lower id are known to the registry or to bevy itself.
+    known_components: usize,
+    archetypes_checked: usize,
+    pub(crate) since: ChangeTick,
+}
+
+impl Living {
+    /// An empty world with everything but entities.
+    pub(crate) fn new<G: Game>(registry: &Registry, content: &G::Content) -> Self {
+        let mut world = World::new();
+        world.init_resource::<EntityIndex>();
+        world.init_resource::<Removals>();
+        world.init_resource::<WakeUp>();
+        world.insert_resource(NextEntity(MATCH_ENTITY.0));
+        world.insert_resource(StepContext { tick: 0, time_ms: 0, seed: 0 });
+        world.insert_resource(Inbox::<G::Command>::new());
+        world.insert_resource(content.clone());
+        let captures = registry.prepare(&mut world);
+        let known_components = world.components().len();
+        let mut schedule = Schedule::default();
+        schedule.set_executor(SingleThreadedExecutor::new());
+        schedule.set_build_settings(ScheduleBuildSettings {
+            ambiguity_detection: LogLevel::Error,
+            ..ScheduleBuildSettings::default()
+        });
+        schedule.add_systems(G::systems());
+        // What follows is newer than everything up to here, also when it happens at once.
+        let since = world.increment_change_tick();
+        Self { world, schedule, captures, known_components, archetypes_checked: 0, since }
+    }
+
+    /// A world made of canonical rows, in entity order.
+    pub(crate) fn rebuild<G: Game>(
+        registry: &Registry,
+        content: &G::Content,
+        setup: &MatchSetup,
+        columns: &Columns,
+        keyframe: &Keyframe,
+    ) -> Self {
+        let mut living = Self::new::<G>(registry, content);
+        let world = &mut living.world;
+        world.insert_resource(NextEntity(keyframe.next_entity));
+        world.insert_resource(StepContext { tick: keyframe.tick, time_ms: keyframe.time_ms, seed: setup.seed });
+        let mut rest: Vec<_> =
+            (1..living.captures.len()).map(|index| columns.column(index).iter().peekable()).collect();
+        for (id, row) in columns.column(0).iter() {
+            let mut entity = world.spawn(identity_row(id, row));
+            for (capture, rows) in living.captures[1..].iter().zip(&mut rest) {
+                if let Some((_, row)) = rows.next_if(|(other, _)| *other == id) {
+                    capture.insert(&mut entity, row);
+                }
+            }
+        }
+        living.check_components();
+        living.mark_captured();
+        living
+    }
+
+    /// What changes from here on belongs to the next capture.
+    pub(crate) fn mark_captured(&mut self) {
+        *self.world.resource_mut::<Removals>() = Removals::default();
+        self.since = self.world.increment_change_tick();
+    }
+
+    /// Refuses state that no keyframe would hold.
+    pub(crate) fn check_components(&mut self) {
+        let archetypes = self.world.archetypes();
+        if archetypes.len() == self.archetypes_checked {
+            return;
+        }
+        let unknown = archetypes
+            .iter()
+            .skip(self.archetypes_checked)
+            .flat_map(|archetype| archetype.iter_components())
+            .find(|component| component.index() >= self.known_components);
+        if let Some(component) = unknown {
+            let name = self.world.components().get_info(component).map(|info| info.name().to_string());
+            panic!(
+                "{} is in the world but neither registered nor transient: add it in Game::register",
+                name.unwrap_or_default()
+            );
+        }
+        self.archetypes_checked = archetypes.len();
+    }
+
+    /// Checks that the columns hold exactly what the world holds.
+    pub(crate) fn check_captured(&mut self, columns: &Columns, rows: &mut Rows) {
+        let since = Since { last: None, now: self.world.change_tick() };
+        for (index, (capture, layout)) in
+            self.captures.iter_mut().zip(Arc::clone(columns.manifest()).layouts()).enumerate()
+        {
+            capture.capture(&mut self.world, since, rows);
+            let sum = |ids: &mut dyn Iterator<Item = (u32, &[u8])>| {
+                ids.fold(0u64, |sum, (id, row)| sum.wrapping_add(row_hash(id, layout.number, row)))
+            };
+            let world_rows = rows.present.iter().map(|(id, at)| {
+                (*id, rows.bytes.get(*at as usize * layout.width..).map_or(&[][..], |row| &row[..layout.width]))
+            });
+            let in_world = sum(&mut world_rows.into_iter());
+            let in_columns = sum(&mut columns.column(index).iter().map(|(id, row)| (id.0, row)));
+            assert!(
+                in_world == in_columns && rows.present.len() == columns.column(index).len(),
+                "{}: the world and its columns differ; was it changed behind change detection's back?",
+                layout.name
+            );
+        }
+        let entities = self.world.query::<&Identity>().iter(&self.world).count();
+        assert_eq!(entities, columns.entity_count(), "entities and identities differ");
+    }
+}
