@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy_ecs::change_detection::Tick as ChangeTick;
 use bevy_ecs::prelude::World;
-use bevy_ecs::schedule::{LogLevel, Schedule, ScheduleBuildSettings, SingleThreadedExecutor};
+use bevy_ecs::schedule::{LogLevel, Schedule, ScheduleBuildSettings, Schedules, SingleThreadedExecutor};
 use protocol::Columns;
 use protocol::columns::row_hash;
 
@@ -29,6 +29,8 @@ impl Living {
     /// An empty world with everything but entities.
     pub(crate) fn new<G: Game>(registry: &Registry, content: &G::Content) -> Self {
         let mut world = World::new();
+        // Bevy makes it when a schedule first runs; it is no state of a game.
+        world.init_resource::<Schedules>();
         world.init_resource::<EntityIndex>();
         world.init_resource::<Removals>();
         world.init_resource::<WakeUp>();
