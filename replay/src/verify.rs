@@ -1,11 +1,13 @@
-//! Runs a match again from its first keyframe and compares every tick.
+//! Runs a match again and compares every tick.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ecs_state::{Game, Simulation};
 use serde::Serialize;
-use snapshots::Step;
+use snapshots::{Segment, Step};
 
 use crate::{ReplayError, Source};
 
@@ -40,45 +42,98 @@ pub struct VerifyReport {
     pub first_difference: Option<FirstDifference>,
 }
 
-/// Runs the match from its first keyframe through all its ticks. Later keyframes are not loaded but
-/// compared, so that one that differs from the world that lived is found. `progress` is told
-/// (ticks done, ticks in all) now and then.
+/// Runs every segment of the match from its keyframe and compares each tick; the world that a segment ends with
+/// must be the next one's keyframe. So the whole is proven as by one run from the beginning, and segments can run
+/// side by side, one thread a core. `progress` is told (ticks done, ticks in all) now and then.
 ///
 /// # Errors
 /// When the file cannot be played at all. A mismatch is not an error but the report.
-pub fn verify<G: Game>(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport, ReplayError> {
+pub fn verify<G: Game>(path: &Path, progress: impl FnMut(u64, u64) + Send) -> Result<VerifyReport, ReplayError> {
     let source = Source::open::<G>(path)?;
     let segments = &source.file.segments;
-    let ticks = source.file.ticks();
-    let mut simulation = source.restore::<G>(&segments[0].keyframe)?;
-    let mut report = VerifyReport {
-        ticks,
-        hashes_checked: 0,
-        mismatches: 0,
-        seconds: 0.0,
-        times_realtime: 0.0,
-        first_difference: None,
-    };
     let begun = Instant::now();
-    let began_ms = simulation.time_ms();
-    for segment in segments {
-        // The barrier has just passed: the world that lived must be the keyframe.
-        report.hashes_checked += 1;
-        report.mismatches += u64::from(**simulation.keyframe() != segment.keyframe);
+    let next = AtomicUsize::new(0);
+    let progress = Mutex::new((progress, 0u64));
+    let ticks = source.file.ticks();
+    let work = || {
+        let mut findings = Findings::default();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(segment) = segments.get(place) else { return Ok(findings) };
+            findings.run::<G>(&source, segment, segments.get(place + 1))?;
+            let (progress, done) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
+            *done += segment.steps.len() as u64;
+            progress(*done, ticks);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(segments.len());
+    let found = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(join).collect::<Result<Vec<_>, ReplayError>>()
+    })?;
+    let findings = found.into_iter().fold(Findings::default(), Findings::merge);
+    let seconds = begun.elapsed().as_secs_f64();
+    let began_ms = segments[0].keyframe.time_ms;
+    let ended_ms = segments.iter().rev().find_map(|segment| segment.steps.last()).map_or(began_ms, |step| step.time_ms);
+    Ok(VerifyReport {
+        ticks,
+        hashes_checked: findings.checked,
+        mismatches: findings.mismatches,
+        seconds,
+        times_realtime: (ended_ms - began_ms) as f64 / 1_000.0 / seconds.max(f64::MIN_POSITIVE),
+        first_difference: findings.first,
+    })
+}
+
+/// A rule that panics while it is run again panics here too.
+fn join<T>(worker: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[derive(Debug, Default)]
+struct Findings {
+    checked: u64,
+    mismatches: u64,
+    first: Option<FirstDifference>,
+}
+
+impl Findings {
+    fn run<G: Game>(&mut self, source: &Source, segment: &Segment, after: Option<&Segment>) -> Result<(), ReplayError> {
+        let mut simulation = source.restore::<G>(&segment.keyframe)?;
         for step in &segment.steps {
             let output = simulation.step(step.time_ms, &step.inputs);
-            report.hashes_checked += 1;
-            if output.hash() != step.hash {
-                report.mismatches += 1;
-                report.first_difference.get_or_insert_with(|| difference(&simulation, step, output.hash()));
-            }
+            let is_equal = output.hash() == step.hash;
+            self.note(is_equal, || difference(&simulation, step, output.hash()));
         }
-        progress(simulation.tick(), ticks);
+        if let Some(after) = after {
+            let is_equal = **simulation.keyframe() == after.keyframe;
+            self.note(is_equal, || FirstDifference {
+                tick: after.keyframe.tick,
+                expected: format!("{:016x}", after.keyframe.hash()),
+                found: format!("{:016x}", simulation.keyframe().hash()),
+                component: None,
+            });
+        }
+        Ok(())
     }
-    report.seconds = begun.elapsed().as_secs_f64();
-    let played = (simulation.time_ms() - began_ms) as f64 / 1_000.0;
-    report.times_realtime = played / report.seconds.max(f64::MIN_POSITIVE);
-    Ok(report)
+
+    fn note(&mut self, is_equal: bool, difference: impl FnOnce() -> FirstDifference) {
+        self.checked += 1;
+        if !is_equal {
+            self.mismatches += 1;
+            let first = self.first.take();
+            // A worker takes segments in order, so that its first is the earliest it has seen.
+            self.first = Some(first.unwrap_or_else(difference));
+        }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        let first = match (self.first, other.first) {
+            (Some(one), Some(two)) => Some(if one.tick <= two.tick { one } else { two }),
+            (one, two) => one.or(two),
+        };
+        Self { checked: self.checked + other.checked, mismatches: self.mismatches + other.mismatches, first }
+    }
 }
 
 fn difference<G: Game>(simulation: &Simulation<G>, step: &Step, found: u64) -> FirstDifference {
