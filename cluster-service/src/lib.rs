@@ -24,7 +24,7 @@ pub use entry::{Event, LogEntry, TimerId};
 pub use host::local::{
     EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,
     LogError, MatchStatus, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot, export_match,
-    list_snapshots, verify_snapshot,
+    list_matches, list_snapshots, verify_snapshot,
 };
 pub use host::sim::SimHost;
 pub use matches::{Match, StepRecord};

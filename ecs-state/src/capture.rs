@@ -51,6 +51,12 @@ impl Rows {
         self.bytes.clear();
     }
 
+    /// Entities and rows of `width` bytes, ascending.
+    pub(crate) fn iter(&self, width: usize) -> impl Iterator<Item = (u32, &[u8])> {
+        self.present.iter().map(move |(id, place)| (*id, &self.bytes[*place as usize * width..][..width]))
+    }
+
+    #[inline]
     fn push(&mut self, entity: EntityId, put: impl FnOnce(&mut Vec<u8>)) {
         self.present.push((entity.0, self.present.len() as u32));
         put(&mut self.bytes);
@@ -71,6 +77,7 @@ pub(crate) struct Since {
 }
 
 impl Since {
+    #[inline]
     fn admits(self, written: ChangeTick) -> bool {
         self.last.is_none_or(|last| written.is_newer_than(last, self.now))
     }

@@ -59,10 +59,12 @@ macro_rules! integer {
                 out.push((name.to_owned(), FieldKind::$kind, scale));
             }
 
+            #[inline]
             fn put(&self, row: &mut Vec<u8>) {
                 row.extend_from_slice(&self.to_le_bytes());
             }
 
+            #[inline]
             fn take(row: &mut &[u8]) -> Self {
                 Self::from_le_bytes(split(row))
             }
@@ -79,10 +81,12 @@ impl FieldValue for bool {
         out.push((name.to_owned(), FieldKind::Bool, scale));
     }
 
+    #[inline]
     fn put(&self, row: &mut Vec<u8>) {
         row.push(u8::from(*self));
     }
 
+    #[inline]
     fn take(row: &mut &[u8]) -> Self {
         split::<1>(row)[0] != 0
     }
@@ -95,6 +99,7 @@ impl FieldValue for f32 {
         out.push((name.to_owned(), FieldKind::F32, scale));
     }
 
+    #[inline]
     fn put(&self, row: &mut Vec<u8>) {
         assert!(!self.is_nan(), "a replicated f32 is NaN, whose bits differ between machines");
         // Both zeros are the same state.
@@ -102,6 +107,7 @@ impl FieldValue for f32 {
         row.extend_from_slice(&canonical.to_bits().to_le_bytes());
     }
 
+    #[inline]
     fn take(row: &mut &[u8]) -> Self {
         Self::from_bits(u32::from_le_bytes(split(row)))
     }
@@ -114,10 +120,12 @@ impl FieldValue for EntityId {
         out.push((name.to_owned(), FieldKind::Entity, scale));
     }
 
+    #[inline]
     fn put(&self, row: &mut Vec<u8>) {
         self.0.put(row);
     }
 
+    #[inline]
     fn take(row: &mut &[u8]) -> Self {
         Self(u32::take(row))
     }
@@ -130,10 +138,12 @@ impl FieldValue for PlayerId {
         out.push((name.to_owned(), FieldKind::Player, scale));
     }
 
+    #[inline]
     fn put(&self, row: &mut Vec<u8>) {
         self.0.put(row);
     }
 
+    #[inline]
     fn take(row: &mut &[u8]) -> Self {
         Self(u32::take(row))
     }
@@ -148,23 +158,30 @@ impl<T: FieldValue, const N: usize> FieldValue for [T; N] {
         }
     }
 
+    #[inline]
     fn put(&self, row: &mut Vec<u8>) {
         self.iter().for_each(|item| item.put(row));
     }
 
+    #[inline]
     fn take(row: &mut &[u8]) -> Self {
         std::array::from_fn(|_| T::take(row))
     }
 }
 
-/// Appends an `f32` as the nearest multiple of `1 / steps`, saturating at the ends of `i32`.
+/// Appends an `f32` as the nearest multiple of `1 / steps`, saturating where `i32` ends.
 ///
 /// # Panics
 /// When the value is NaN.
 pub fn put_quantized(value: f32, steps: u32, row: &mut Vec<u8>) {
     assert!(!value.is_nan(), "a replicated f32 is NaN");
     // Multiplication and rounding of f64 are exactly specified; the cast saturates.
-    let scaled = (f64::from(value) * f64::from(steps)).round_ties_even() as i32;
+    let nearest = |value: f32| (f64::from(value) * f64::from(steps)).round_ties_even() as i32;
+    let mut scaled = nearest(value);
+    if scaled == i32::MAX || scaled == i32::MIN {
+        // The end itself may be no f32; what a keyframe gives back must be put as the same number.
+        scaled = nearest(take_quantized(&mut &scaled.to_le_bytes()[..], steps));
+    }
     scaled.put(row);
 }
 

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! postcard of: tick, time_ms, next_entity, sums[3], everyone, owner, server
+//! xxh3-64 of these bytes, little-endian
 //! ```
 //!
 //! The last three are full deltas of `protocol::delta`, one for each class of visibility. The
-//! enclosing file (`snapshots`) carries version and checksum.
+//! enclosing file (`snapshots`) carries the version.
 
 use protocol::columns::CLASSES;
 use protocol::delta;
@@ -14,6 +15,9 @@ use protocol::{Columns, bytes::ReadError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::capture::MATCH_ENTITY;
 
 /// The classes in the order of the encoding.
 pub(crate) const CLASS_ORDER: [Visibility; CLASSES] = [Visibility::Everyone, Visibility::Owner, Visibility::Server];
@@ -38,6 +42,14 @@ pub enum KeyframeError {
     /// Not the encoding at all.
     #[error("the keyframe does not decode: {0}")]
     Encoding(String),
+    /// Damaged in storage or transit; another copy may be whole.
+    #[error("the keyframe has checksum {found:#018x}, expected {expected:#018x}")]
+    Checksum {
+        /// As written.
+        expected: u64,
+        /// As read.
+        found: u64,
+    },
     /// The columns do not fit the game's manifest.
     #[error("keyframe of tick {tick}, class {class:?}: {source}")]
     Columns {
@@ -58,6 +70,14 @@ pub enum KeyframeError {
         expected: u64,
         /// As read.
         found: u64,
+    },
+    /// The rows are whole, but no world of this game holds them.
+    #[error("keyframe of tick {tick}: {reason}")]
+    NoWorld {
+        /// Tick of the keyframe.
+        tick: u64,
+        /// What is wrong.
+        reason: String,
     },
     /// The content of the match does not load.
     #[error("the content does not load: {0}")]
@@ -84,7 +104,9 @@ impl Keyframe {
     /// The bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("plain data always encodes")
+        let mut bytes = postcard::to_stdvec(self).expect("plain data always encodes");
+        bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+        bytes
     }
 
     /// Reads the bytes.
@@ -92,7 +114,17 @@ impl Keyframe {
     /// # Errors
     /// When they are none; whether they fit a game shows in [`Keyframe::columns`].
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyframeError> {
-        postcard::from_bytes(bytes).map_err(|error| KeyframeError::Encoding(error.to_string()))
+        let too_short = || KeyframeError::Encoding(format!("{} bytes are too few", bytes.len()));
+        let (body, checksum) = bytes.split_last_chunk::<8>().ok_or_else(too_short)?;
+        let (expected, found) = (u64::from_le_bytes(*checksum), xxh3_64(body));
+        if expected != found {
+            return Err(KeyframeError::Checksum { expected, found });
+        }
+        match postcard::take_from_bytes(body) {
+            Ok((keyframe, [])) => Ok(keyframe),
+            Ok((_, rest)) => Err(KeyframeError::Encoding(format!("{} bytes follow it", rest.len()))),
+            Err(error) => Err(KeyframeError::Encoding(error.to_string())),
+        }
     }
 
     /// The rows, checked against the hash.
@@ -108,6 +140,15 @@ impl Keyframe {
         if columns.sums() != self.sums {
             let (expected, found) = (self.hash(), columns.total_hash());
             return Err(KeyframeError::Hash { tick: self.tick, expected, found });
+        }
+        if columns.column(0).row(MATCH_ENTITY).is_none() {
+            let reason = format!("entity {MATCH_ENTITY}, which carries the resources, does not exist");
+            return Err(KeyframeError::NoWorld { tick: self.tick, reason });
+        }
+        let newest = columns.column(0).iter().last().map_or(0, |(id, _)| id.0);
+        if newest >= self.next_entity {
+            let reason = format!("entity {newest} exists, but the next would be {}", self.next_entity);
+            return Err(KeyframeError::NoWorld { tick: self.tick, reason });
         }
         Ok(columns)
     }

@@ -39,8 +39,9 @@ impl MatchRng {
     /// When `low` is above `high`.
     pub fn between(&mut self, low: i32, high: i32) -> i32 {
         assert!(low <= high, "the range {low} to {high} is empty");
-        let span = i64::from(high) - i64::from(low) + 1;
-        (i64::from(low) + ((i64::from(self.bits()) * span) >> 32)) as i32
+        // At most 2^32, so that the product fits 64 bits without a sign.
+        let span = (i64::from(high) - i64::from(low) + 1).unsigned_abs();
+        (i64::from(low) + ((u64::from(self.bits()) * span) >> 32) as i64) as i32
     }
 }
 
@@ -57,7 +58,7 @@ mod tests {
         assert_ne!(other.bits(), GOLDEN[0]);
     }
 
-    const GOLDEN: [u32; 4] = [0, 0, 0, 0];
+    const GOLDEN: [u32; 4] = [1_252_142_969, 1_865_178_789, 48, 4_294_967_294];
 
     #[test]
     fn ranges_are_kept() {

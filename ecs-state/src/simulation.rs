@@ -170,9 +170,10 @@ impl<G: Game> Simulation<G> {
         let registry = Registry::of::<G>().expect("the game's components are registered rightly");
         let manifest = registry.manifest::<G>().expect("the game's manifest is within bounds");
         let columns = keyframe.columns(&manifest)?;
-        let living = Living::rebuild::<G>(&registry, &content, &setup, &columns, &keyframe);
+        let mut living = Living::rebuild::<G>(&registry, &content, &setup, &columns, &keyframe);
+        let (writer, mut rows) = (Writer::new(), Rows::default());
         let (tick, time_ms) = (keyframe.tick, keyframe.time_ms);
-        let (writer, rows) = (Writer::new(), Rows::default());
+        living.check_captured(&columns, &mut rows).map_err(|reason| KeyframeError::NoWorld { tick, reason })?;
         Ok(Self { setup, content, registry, living, columns, writer, rows, tick, time_ms, keyframe })
     }
 
@@ -314,12 +315,16 @@ impl<G: Game> Simulation<G> {
 
     /// The keyframe barrier: from here on the match is what its own bytes say.
     fn pass_barrier(&mut self) {
-        self.living.check_captured(&self.columns, &mut self.rows);
+        if let Err(difference) = self.living.check_captured(&self.columns, &mut self.rows) {
+            panic!("{difference}; was it changed behind change detection's back?");
+        }
         let next_entity = self.living.world.resource::<NextEntity>().0;
         let keyframe = Keyframe::of(&self.columns, self.tick, self.time_ms, next_entity);
         let columns = keyframe.columns(self.columns.manifest()).expect("a keyframe can be read back");
         let mut living = Living::rebuild::<G>(&self.registry, &self.content, &self.setup, &columns, &keyframe);
-        living.check_captured(&columns, &mut self.rows);
+        if let Err(difference) = living.check_captured(&columns, &mut self.rows) {
+            panic!("{difference} after a rebuild; does a hook or a required component change state?");
+        }
         self.living = living;
         self.columns = columns;
         self.keyframe = Arc::new(keyframe);

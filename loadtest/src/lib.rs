@@ -1,1 +1,19 @@
 //! Bots that play the arena, and what they measured.
+//!
+//! Responsible for playing like people (not for sending random bytes), for knowing of each command what became of it,
+//! and for comparing that with what the match itself counted: nothing acknowledged is missing, nothing ran twice.
+//!
+//! Not responsible for the protocol, for reconnecting or for numbering commands (`client`), nor for the rules (`arena`).
+//!
+//! Start from [`run`]; [`Report`] is what comes of it, [`Bot`] is the part without a network.
+
+mod account;
+mod bot;
+mod play;
+mod report;
+mod swarm;
+
+pub use account::{Account, Verdict};
+pub use bot::{Bot, NotTheArena};
+pub use report::{AckMs, Report};
+pub use swarm::{Progress, SwarmOptions, TokenSource, run, run_until};

@@ -87,6 +87,8 @@ pub const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const HANDSHAKES_BEFORE_RETRY: usize = 256;
 /// Live connections of one edge.
 pub const CONNECTIONS_MAX: usize = 8_192;
+/// Address prefixes that an edge keeps counts of.
+pub const PREFIXES_MAX: usize = 16 * 1024;
 /// Live connections from one address prefix (/24 or /56).
 pub const CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
 /// New connections a second from one prefix, sustained.
@@ -119,6 +121,16 @@ pub const RESYNCS_BURST: u32 = 4;
 pub const UPLINK_BATCH_BYTES: usize = 1_200;
 /// Longest wait of a command for others to share its message into the log.
 pub const UPLINK_WAIT_MS_MAX: u64 = 1;
+/// Things that happened to connections and that the edge has not looked at; beyond it their tasks wait.
+pub const EDGE_EVENTS_MAX: usize = 1_024;
+/// Wait before a message that the cluster did not take is offered again.
+pub const OFFER_AGAIN_MS: u64 = 1;
+/// Wait before a cluster session is opened again; doubles with each that fails.
+pub const RELINK_MS: u64 = 50;
+/// Longest such wait.
+pub const RELINK_MS_MAX: u64 = 2_000;
+/// Bytes that wait for a cluster that does not keep up before players are sent away.
+pub const UPLINK_BACKLOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes that may wait on a control stream before pings are no longer answered.
 pub const CONTROL_BACKLOG_BYTES_MAX: usize = 16 * 1024;
 /// Until the log must have answered a join, a resume or a leave.
@@ -165,6 +177,8 @@ const _: () = {
     assert!(CLIENT_FRAME_BYTES_MAX <= CLIENT_FRAME_APPARENT_BYTES_MAX);
     assert!(CLIENT_FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES as usize, "a frame must fit its stream's window");
     assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
+    assert!(SEND_WINDOW_BYTES < BACKLOG_BYTES_MAX as u64, "what QUIC holds is part of what waits");
+    assert!(CONNECTIONS_MAX <= PREFIXES_MAX, "who is connected is known");
     assert!(CONTENT_BYTES_MAX < INGRESS_BYTES_MAX, "a match must open with one message");
     assert!(CLIENT_FRAME_BYTES_MAX < INGRESS_BYTES_MAX);
     assert!(LOG_BATCH_BYTES + 2 * INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);

@@ -52,7 +52,7 @@ pub enum FieldKind {
     I32 = 7,
     /// Eight bytes, two's complement.
     I64 = 8,
-    /// Four bytes, IEEE 754; never NaN.
+    /// Four bytes, IEEE 754; never NaN, never negative zero.
     F32 = 9,
     /// Four bytes: an entity of the same match, or 0.
     Entity = 10,
@@ -142,8 +142,11 @@ impl Field {
             FieldKind::Bool => number == 0 || number == 1,
             FieldKind::U8 => number >= 0 && number <= u8::MAX as i64,
             FieldKind::U16 => number >= 0 && number <= u16::MAX as i64,
-            FieldKind::U32 | FieldKind::F32 | FieldKind::Entity | FieldKind::Player => {
-                number >= 0 && number <= u32::MAX as i64
+            FieldKind::U32 | FieldKind::Entity | FieldKind::Player => number >= 0 && number <= u32::MAX as i64,
+            // Neither NaN nor the second zero is canonical.
+            FieldKind::F32 => {
+                let bits = number as u32;
+                number >= 0 && number <= u32::MAX as i64 && bits != 1 << 31 && bits & !(1 << 31) <= 0x7f80_0000
             }
             FieldKind::I8 => number >= i8::MIN as i64 && number <= i8::MAX as i64,
             FieldKind::I16 => number >= i16::MIN as i64 && number <= i16::MAX as i64,

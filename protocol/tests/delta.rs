@@ -72,7 +72,12 @@ fn row(layout: &Layout, seed: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (place, field) in layout.fields.iter().enumerate() {
         let value = seed.rotate_left(place as u32 * 7);
-        let word = if field.kind == FieldKind::Bool { value & 1 } else { value };
+        let word = match field.kind {
+            FieldKind::Bool => value & 1,
+            // Clears a bit of the exponent and sets one of the fraction: neither NaN nor zero.
+            FieldKind::F32 => value & !(1 << 30) | 1,
+            _ => value,
+        };
         bytes.extend_from_slice(&word.to_le_bytes()[..field.kind.width()]);
     }
     bytes

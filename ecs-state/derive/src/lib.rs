@@ -79,11 +79,13 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
                 out
             }
 
+            #[inline]
             fn put(&self, row: &mut ::std::vec::Vec<u8>) {
                 #unused_out
                 #(#put)*
             }
 
+            #[inline]
             fn take(mut row: &[u8]) -> Self {
                 #unused
                 Self { #(#take),* }

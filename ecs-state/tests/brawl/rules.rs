@@ -27,7 +27,7 @@ pub fn obey(
         };
         match order.command {
             Command::Run(x, y) => (body.vx, body.vy) = (f32::from(x) / 3.0, f32::from(y) / 7.0),
-            Command::Toss(_) if fighter.tossed >= 3 => order.reject(OutcomeCode::game(TOO_MANY_BOMBS)),
+            Command::Toss(_) if fighter.tossed >= 2 => order.reject(OutcomeCode::game(TOO_MANY_BOMBS)),
             Command::Toss(ticks) => {
                 fighter.tossed += 1;
                 newest.id = spawner.spawn(order.player, (*body, Fuse { ticks: u16::from(ticks % 20) + 1 }));
@@ -85,11 +85,11 @@ pub fn take_coins(
 }
 
 pub fn burn_fuses(
-    mut fuses: Query<'_, '_, (Entity, &Identity, &Body, &mut Fuse)>,
+    mut fuses: Query<'_, '_, (Entity, &Identity, &Body, &mut Fuse, Has<Purse>)>,
     mut fighters: Query<'_, '_, (Entity, &Body, &mut Fighter)>,
     mut commands: Commands<'_, '_>,
 ) {
-    for (entity, identity, at, mut fuse) in &mut fuses {
+    for (entity, identity, at, mut fuse, fights) in &mut fuses {
         fuse.ticks = fuse.ticks.saturating_sub(1);
         if fuse.ticks > 0 {
             continue;
@@ -102,7 +102,7 @@ pub fn burn_fuses(
                 fighter.tossed = fighter.tossed.saturating_sub(1);
             }
         }
-        if identity.owner == PlayerId(0) {
+        if fights || identity.owner == PlayerId(0) {
             commands.entity(entity).try_remove::<Fuse>();
         } else {
             commands.entity(entity).try_despawn();
@@ -138,7 +138,7 @@ pub fn shuffle(
             8..=10 if !has_fuse => {
                 commands.entity(entity).insert(Fuse { ticks: 1 + rng.below(12) as u16 });
             }
-            11..=14 if dazed => {
+            11..=14 | 24..=47 if dazed => {
                 commands.entity(entity).remove::<(Dazed, Glow)>();
             }
             15 if !fights => identity.owner = PlayerId(rng.below(4)),

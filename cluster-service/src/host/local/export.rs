@@ -10,6 +10,8 @@ use thiserror::Error;
 use super::config::log_file;
 use super::log::{CommandLog, LogError};
 use super::recovery::{Rerun, StartError, log_header};
+use super::run::match_status;
+use super::status::MatchStatus;
 use crate::{Outbox, Service};
 
 /// What was exported.
@@ -84,6 +86,18 @@ pub fn export_match<G: Game>(data: &Path, match_id: u64, out: &Path) -> Result<E
         hash: format!("{:016x}", recorder.hash),
         hashes_checked: rerun.checked,
     })
+}
+
+/// Runs the log of a data folder again and gives the matches that are open at its end.
+///
+/// # Errors
+/// When the log is damaged or does not give what it gave.
+pub fn list_matches<G: Game>(data: &Path) -> Result<Vec<MatchStatus>, ExportError> {
+    let path = log_file(data);
+    let log = CommandLog::open_to_read(&path, &log_header::<G>().map_err(StartError::from)?)?;
+    let mut service = Service::<G>::new().map_err(StartError::from)?;
+    Rerun::new(0).run(&mut service, &log, log.begin(), &path, |_, _| {})?;
+    Ok(service.matches().map(|(id, open)| match_status(id, open)).collect())
 }
 
 /// Follows one match through the log.

@@ -21,7 +21,7 @@ mod snapshots;
 mod status;
 
 pub use config::LocalConfig;
-pub use export::{ExportError, Exported, export_match};
+pub use export::{ExportError, Exported, export_match, list_matches};
 pub use handle::{EgressSink, HostError, LocalConnector, LocalHost, LocalIngress, OfferError, SinkFull};
 pub use log::LogError;
 pub use recovery::{Recovery, StartError};

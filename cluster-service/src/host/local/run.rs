@@ -334,7 +334,8 @@ impl<G: Game> Runner<G> {
     }
 }
 
-fn match_status<G: Game>(id: u64, open: &crate::Match<G>) -> MatchStatus {
+/// A match as people see it.
+pub(super) fn match_status<G: Game>(id: u64, open: &crate::Match<G>) -> MatchStatus {
     let columns = open.simulation().columns();
     MatchStatus {
         id,

@@ -1,0 +1,42 @@
+//! What an edge needs of a cluster: somewhere to put messages, and those of the service in return.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+/// The way to the service. Connected at start and again whenever a link closed, with growing waits.
+pub trait Cluster: Send + Sync + 'static {
+    /// Opens a cluster session. May block for a while; a link that cannot be had is one whose egress is closed.
+    fn connect(&self) -> ClusterLink;
+}
+
+/// One cluster session.
+pub struct ClusterLink {
+    /// Into the log.
+    pub ingress: Box<dyn Ingress>,
+    /// Out of the service: one encoded [`protocol::cluster::Egress`] each, in their order. Closed: the session
+    /// is over.
+    pub egress: mpsc::Receiver<Arc<[u8]>>,
+}
+
+/// The way into the log. Dropped, it closes the cluster session.
+pub trait Ingress: Send {
+    /// Offers one encoded [`protocol::cluster::Ingress`]. Must not block. An accepted message is on its way, no
+    /// more: that it is in the log is said by what the service answers.
+    ///
+    /// # Errors
+    /// When the message was not taken.
+    fn offer(&mut self, message: Vec<u8>) -> Result<(), OfferError>;
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum OfferError {
+    /// Too much is on its way already; offer it again in a moment.
+    #[error("the cluster does not keep up; offer again in a moment")]
+    Backlogged,
+    /// The session is over.
+    #[error("the cluster session is closed")]
+    Closed,
+}

@@ -1,0 +1,141 @@
+//! What each player hears of a tick: the delta that all share, what is theirs alone, then their outcomes.
+
+use bytes::Bytes;
+use protocol::cluster::{MatchDelta, SessionOutcome, SessionOutcomes};
+use protocol::delta::filter;
+use protocol::outcome::CloseCode;
+use protocol::session::{OutcomeT, OutcomesT, OwnDeltaT, ServerMessageT, encode_delta, encode_server};
+use protocol::{OutcomeCode, PlayerId};
+
+use super::admission::to_player;
+use super::mirror::OwnRows;
+use super::session::{Connection, Player, Stage};
+use super::{Action, ConnectionId, Edge, Frames, Moment, Refusal};
+
+impl Edge {
+    pub(super) fn handle_delta(&mut self, now: Moment, delta: &MatchDelta<'_>) {
+        self.counters.ticks.add(1);
+        for outcome in delta.outcomes().into_iter().flatten() {
+            self.note_outcome(now, outcome);
+        }
+        let match_id = delta.match_id();
+        let Some(watched) = self.matches.get_mut(&match_id) else { return };
+        let Some(mirror) = &mut watched.mirror else { return };
+        match mirror.advance(delta) {
+            Ok(handed_over) => self.fan_out(now, delta, &handed_over),
+            Err(stray) => self.handle_stray(now, match_id, &stray),
+        }
+    }
+
+    /// `handed_over` are players whose own rows a delta cannot tell this time.
+    fn fan_out(&mut self, now: Moment, delta: &MatchDelta<'_>, handed_over: &[u32]) {
+        let match_id = delta.match_id();
+        let Some(watched) = self.matches.get_mut(&match_id) else { return };
+        let Some(mirror) = &watched.mirror else { return };
+        let everyone = delta.everyone().bytes();
+        let frame = |columns: &[u8]| {
+            Bytes::from(encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), columns))
+        };
+        let shared = frame(everyone);
+        let own_rows = OwnRows::new(mirror, delta.owner().bytes());
+        let interest = &self.settings.interest;
+        let (mut sent_bytes, mut told) = (0, 0);
+        // Players who need more than the tick.
+        let mut others: Vec<ConnectionId> = Vec::new();
+        for id in &watched.players {
+            let Some(Connection { stage: Stage::Playing(player), .. }) = self.connections.get_mut(id) else { continue };
+            if handed_over.contains(&player.player) {
+                player.stream = None;
+            }
+            if !player.takes_more() {
+                others.push(*id);
+                continue;
+            }
+            let mut frames = Frames { delta: shared.clone(), ..Frames::default() };
+            if !interest.is_everything() {
+                let part = filter(mirror.manifest(), everyone, |entity| interest.admits(PlayerId(player.player), entity));
+                frames.delta = frame(&part.ok().flatten().unwrap_or_else(|| vec![0]));
+            }
+            if let Some(columns) = own_rows.of(player.player) {
+                frames.own = own_frame(delta.tick(), columns);
+            }
+            frames.outcomes = player.take_outcomes();
+            sent_bytes += frames.len();
+            told += 1;
+            player.note_queued(frames.len());
+            self.actions.push_back(Action::State { to: *id, frames });
+        }
+        self.counters.sent_bytes.add(sent_bytes);
+        self.counters.deltas.add(told);
+        for id in others {
+            self.begin_if_ready(now, match_id, id);
+        }
+    }
+
+    // ---- outcomes -------------------------------------------------------------------------------
+
+    /// Outcomes that no tick carries are told at once.
+    pub(super) fn handle_outcomes(&mut self, now: Moment, outcomes: &SessionOutcomes<'_>) {
+        let mut ids: Vec<ConnectionId> =
+            outcomes.outcomes().iter().filter_map(|outcome| self.note_outcome(now, outcome)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            let Some(player) = self.player(id) else { continue };
+            let frames = Frames { outcomes: player.take_outcomes(), ..Frames::default() };
+            if !frames.is_empty() {
+                player.note_queued(frames.len());
+                self.counters.sent_bytes.add(frames.len());
+                self.actions.push_back(Action::State { to: id, frames });
+            }
+        }
+    }
+
+    /// Gives the connection that the outcome is for. The service tells those of all sessions of a match.
+    fn note_outcome(&mut self, now: Moment, outcome: &SessionOutcome) -> Option<ConnectionId> {
+        let id = self.sessions.get(&outcome.session()).copied()?;
+        let detail = format!("command {}", outcome.seq());
+        match OutcomeCode(outcome.code()) {
+            OutcomeCode::GAP => {
+                let detail = format!("the log holds commands up to {}", outcome.seq());
+                self.close(now, id, Refusal { code: CloseCode::SequenceGap, detail });
+            }
+            OutcomeCode::STALE_EPOCH => self.handle_stale(now, id, detail),
+            OutcomeCode::NO_SESSION => {
+                self.close_and(now, id, Refusal { code: CloseCode::NoSession, detail }, false);
+            }
+            _ => {
+                let took = self.player(id)?.note_outcome(now.at, to_player(outcome));
+                took.into_iter().for_each(|took| self.counters.acks.record(took));
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// A command of an older epoch was refused. When both epochs were this edge's, it may have been the older
+    /// connection's; whether this one is superseded too is said by SessionEnded.
+    fn handle_stale(&mut self, now: Moment, id: ConnectionId, detail: String) {
+        if self.player(id).is_some_and(|player| !player.is_successor) {
+            self.close_and(now, id, Refusal { code: CloseCode::Superseded, detail }, false);
+        }
+    }
+}
+
+impl Player {
+    fn take_outcomes(&mut self) -> Bytes {
+        if self.fresh.is_empty() {
+            return Bytes::new();
+        }
+        let mut outcomes = OutcomesT::default();
+        outcomes.outcomes = self.fresh.drain(..).map(|outcome| -> OutcomeT { outcome.unpack() }).collect();
+        encode_server(ServerMessageT::Outcomes(Box::new(outcomes))).into()
+    }
+}
+
+fn own_frame(tick: u64, columns: Vec<u8>) -> Bytes {
+    let mut own = OwnDeltaT::default();
+    (own.tick, own.columns) = (tick, columns);
+    encode_server(ServerMessageT::OwnDelta(Box::new(own))).into()
+}
+

@@ -1,0 +1,360 @@
+//! What an edge decides. Bytes, messages and time come in, actions come out; no socket, no clock, no task.
+//!
+//! | question | file |
+//! |---|---|
+//! | what may this connection say now? | `session` |
+//! | who may enter? | `admission`, `gate` (before the handshake) |
+//! | how do commands reach the log? | `uplink`, `commands` |
+//! | what is the state of a match? | `mirror`, `watching` |
+//! | who hears of it? | `interest`, `fanout` |
+//! | what if somebody is behind? | `resync` |
+//!
+//! Invariants:
+//! - What one player sends changes nothing for another: a bad frame closes its own connection.
+//! - Nothing of a frame reaches the log unless all of it may.
+//! - An outcome is kept until it was put into a frame, and the last 32 until the session leaves this edge.
+
+mod admission;
+mod commands;
+mod fanout;
+mod gate;
+mod interest;
+mod mirror;
+mod resync;
+mod session;
+mod uplink;
+mod watching;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use protocol::cluster::{EdgeHelloT, IngressMessageT};
+use protocol::limits::SECRET_BYTES;
+use protocol::manifest::Manifest;
+use protocol::outcome::CloseCode;
+
+use crate::metrics::Counters;
+use crate::token::TokenPublicKey;
+
+use commands::CommandSchema;
+pub(crate) use gate::{Gate, Verdict};
+pub use interest::{Everything, Interest};
+use session::{Connection, Stage};
+use uplink::Uplink;
+use watching::Watched;
+
+/// A point in time, on both clocks that an edge knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// For waits and rates.
+    pub at: Instant,
+    /// Unix milliseconds, for the times in tokens.
+    pub unix_ms: i64,
+}
+
+/// One connection of a player; never reused by an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Bytes that were given out and that QUIC has not taken yet. The core adds, the shell takes off.
+#[derive(Debug, Default)]
+pub struct Backlog(AtomicUsize);
+
+impl Backlog {
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes are on their way.
+    pub fn written(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// So many wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The frames of one tick for one player, in the order in which they are to be written.
+#[derive(Debug, Clone, Default)]
+pub struct Frames {
+    /// Shared by all players of the match.
+    pub delta: Bytes,
+    /// Of this player alone; may be empty.
+    pub own: Bytes,
+    /// Of this player alone; may be empty.
+    pub outcomes: Bytes,
+}
+
+impl Frames {
+    /// All bytes of it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.delta.len() + self.own.len() + self.outcomes.len()
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the shell is to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Offer this message to the cluster. See [`Edge::handle_backlogged`].
+    Offer(Vec<u8>),
+    /// The cluster session is of no use: drop it and open another.
+    DropLink,
+    /// Write a frame to the control stream.
+    Control {
+        /// The connection.
+        to: ConnectionId,
+        /// One whole frame.
+        frame: Bytes,
+    },
+    /// Reset the state stream if there is one, forget what waits for it, and begin another with a baseline.
+    Begin {
+        /// The connection.
+        to: ConnectionId,
+        /// One whole frame.
+        baseline: Bytes,
+        /// Counts what waits for this stream.
+        backlog: Arc<Backlog>,
+    },
+    /// Write frames to the state stream.
+    State {
+        /// The connection.
+        to: ConnectionId,
+        /// The frames.
+        frames: Frames,
+    },
+    /// Write what waits, say goodbye and close.
+    Close {
+        /// The connection.
+        to: ConnectionId,
+        /// The application's close code.
+        code: CloseCode,
+        /// For people.
+        reason: String,
+    },
+}
+
+/// What an edge is given once.
+pub struct Settings {
+    /// Name and version, for players and the service.
+    pub name: String,
+    /// Whose tokens are good.
+    pub token_keys: Vec<TokenPublicKey>,
+    /// Makes resume secrets: unpredictable outside of tests.
+    pub secrets: Box<dyn FnMut() -> [u8; SECRET_BYTES] + Send>,
+    /// Who hears of what.
+    pub interest: Box<dyn Interest>,
+}
+
+/// How the edge stands with the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LinkState {
+    Down,
+    /// Hello is said.
+    Greeting,
+    Up,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    Connection(ConnectionId),
+    Match(u64),
+}
+
+/// All connections and mirrors of one edge.
+pub struct Edge {
+    settings: Settings,
+    counters: Arc<Counters>,
+    link: LinkState,
+    manifest: Option<Arc<Manifest>>,
+    schema: CommandSchema,
+    is_stopping: bool,
+    connections: HashMap<ConnectionId, Connection>,
+    /// Requests into the log that wait for an answer.
+    requests: HashMap<u64, ConnectionId>,
+    last_request: u64,
+    /// Who plays each session.
+    sessions: HashMap<u32, ConnectionId>,
+    matches: HashMap<u64, Watched>,
+    uplink: Uplink,
+    actions: VecDeque<Action>,
+    /// When to look at what. Entries that came to nothing stay until their time.
+    wakes: BinaryHeap<Reverse<(Instant, Wake)>>,
+}
+
+/// Why a connection closes.
+#[derive(Debug)]
+struct Refusal {
+    code: CloseCode,
+    detail: String,
+}
+
+impl From<CloseCode> for Refusal {
+    fn from(code: CloseCode) -> Self {
+        Self { code, detail: String::new() }
+    }
+}
+
+impl Edge {
+    /// An edge without a link.
+    #[must_use]
+    pub fn new(settings: Settings, counters: Arc<Counters>) -> Self {
+        Self {
+            settings,
+            counters,
+            link: LinkState::Down,
+            manifest: None,
+            schema: CommandSchema::Opaque,
+            is_stopping: false,
+            connections: HashMap::new(),
+            requests: HashMap::new(),
+            last_request: 0,
+            sessions: HashMap::new(),
+            matches: HashMap::new(),
+            uplink: Uplink::new(),
+            actions: VecDeque::new(),
+            wakes: BinaryHeap::new(),
+        }
+    }
+
+    /// Returns the next thing to do. Call until `None` after every `handle_*`.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        if let Some(action) = self.actions.pop_front() {
+            return Some(action);
+        }
+        let message = self.uplink.next_message()?;
+        self.counters.ingress.add(1);
+        Some(Action::Offer(message))
+    }
+
+    /// Returns when to call [`Edge::handle_timeout`], if nothing else happens first.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let wake = self.wakes.peek().map(|Reverse((at, _))| *at);
+        [wake, self.uplink.due()].into_iter().flatten().min()
+    }
+
+    /// Does what its time has come for.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        if self.uplink.due().is_some_and(|due| due <= now.at) {
+            self.uplink.flush();
+        }
+        while let Some(Reverse((at, wake))) = self.wakes.peek().copied()
+            && at <= now.at
+        {
+            self.wakes.pop();
+            match wake {
+                Wake::Connection(id) => self.check_deadline(now, id),
+                Wake::Match(match_id) => self.check_match(now, match_id),
+            }
+        }
+    }
+
+    // ---- the link -------------------------------------------------------------------------------
+
+    /// A cluster session is open.
+    pub fn handle_link(&mut self) {
+        self.link = LinkState::Greeting;
+        let mut hello = EdgeHelloT::default();
+        hello.name = Some(self.settings.name.clone());
+        self.uplink.push(IngressMessageT::EdgeHello(Box::new(hello)));
+    }
+
+    /// The cluster session is gone. Its sessions live on in the log: players come back to them.
+    pub fn handle_link_lost(&mut self, now: Moment) {
+        self.link = LinkState::Down;
+        let is_in_the_log = |stage: &Stage| matches!(stage, Stage::Asked(_) | Stage::Playing(_));
+        let ids: Vec<_> =
+            self.connections.iter().filter(|(_, c)| is_in_the_log(&c.stage)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.close(now, id, CloseCode::Stopping.into());
+        }
+        self.requests.clear();
+        self.matches.clear();
+        self.uplink.clear();
+    }
+
+    /// Whether the cluster refuses messages for now. The last one offered is the shell's to offer again; until it
+    /// is taken no other is given out.
+    pub const fn handle_backlogged(&mut self, is_backlogged: bool) {
+        self.uplink.set_backlogged(is_backlogged);
+    }
+
+    /// The process ends: players are sent to other edges.
+    pub fn handle_stop(&mut self, now: Moment) {
+        self.is_stopping = true;
+        let ids: Vec<_> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.close(now, id, CloseCode::Stopping.into());
+        }
+        self.uplink.flush();
+    }
+
+    // ---- parts that several questions need ------------------------------------------------------
+
+    fn control(&mut self, id: ConnectionId, frame: Vec<u8>) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        connection.control.add(frame.len());
+        self.counters.sent_bytes.add(frame.len());
+        self.actions.push_back(Action::Control { to: id, frame: frame.into() });
+    }
+
+    /// Says goodbye. The session, if there is one, waits in the log to be resumed.
+    fn close(&mut self, now: Moment, id: ConnectionId, refusal: Refusal) {
+        self.close_and(now, id, refusal, true);
+    }
+
+    fn close_and(&mut self, now: Moment, id: ConnectionId, refusal: Refusal, detach: bool) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let stage = std::mem::replace(&mut connection.stage, Stage::Closed);
+        connection.deadline = None;
+        if matches!(stage, Stage::Closed) {
+            return;
+        }
+        let Refusal { code, detail } = refusal;
+        tracing::debug!(connection = id.0, ?code, detail, "closing");
+        self.counters.closed(code);
+        let mut reason = code.sentence().to_owned();
+        if !detail.is_empty() {
+            reason = format!("{reason} ({detail})");
+        }
+        self.actions.push_back(Action::Close { to: id, code, reason });
+        self.forget(now, id, stage, detach);
+    }
+
+    /// Takes a connection out of every list but that of connections.
+    fn forget(&mut self, now: Moment, id: ConnectionId, stage: Stage, detach: bool) {
+        match stage {
+            Stage::Greeting(_) | Stage::Closed => {}
+            // Should the log say yes, nobody is there to hear it: see `handle_joined`.
+            Stage::Asked(asked) => drop(self.requests.remove(&asked.request)),
+            Stage::Playing(player) => {
+                if self.sessions.get(&player.session) == Some(&id) {
+                    self.sessions.remove(&player.session);
+                    self.counters.players.set(self.sessions.len());
+                }
+                if detach {
+                    self.detach(player.session, player.epoch);
+                }
+                self.leave_match(now, player.match_id, id);
+            }
+        }
+    }
+
+    fn wake_at(&mut self, at: Instant, wake: Wake) {
+        self.wakes.push(Reverse((at, wake)));
+    }
+}

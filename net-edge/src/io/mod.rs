@@ -1,0 +1,299 @@
+//! The shell: moves bytes between QUIC, the core and the cluster, and has no opinions.
+//!
+//! ```text
+//!  accept ──► connection (one task each) ──Event──► one loop: Edge ──Order──► connection
+//!                                                      ▲   │
+//!                                            egress ───┘   └──► ingress     (cluster)
+//! ```
+
+pub(crate) mod clock;
+mod cluster;
+mod connection;
+mod quic;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use dashmap::DashMap;
+use protocol::limits::{EDGE_EVENTS_MAX, LINGER_MS_MAX, SECRET_BYTES};
+use protocol::outcome::CloseCode;
+use quinn::{Endpoint, VarInt};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::cluster::{Cluster, ClusterLink};
+use crate::config::EdgeConfig;
+use crate::edge::{Action, Backlog, ConnectionId, Edge, Everything, Settings};
+use crate::metrics::{Counters, EdgeStats};
+
+use cluster::Link;
+use connection::Order;
+
+/// All that can happen to an edge.
+enum Event {
+    Connected { id: ConnectionId, control: Arc<Backlog> },
+    ControlBytes { id: ConnectionId, bytes: Bytes },
+    ControlEnd { id: ConnectionId },
+    ForeignStream { id: ConnectionId },
+    Lost { id: ConnectionId },
+    Egress(Arc<[u8]>),
+    EgressClosed,
+    Linked(ClusterLink),
+    /// A deadline of the core's, or a message to be offered again.
+    Time,
+    Stop { done: oneshot::Sender<()> },
+}
+
+/// Live connections, and the way to each.
+type Live = Arc<DashMap<ConnectionId, mpsc::UnboundedSender<Order>>>;
+
+/// One edge: an endpoint for players and a session with the cluster.
+///
+/// Dropped without [`EdgeServer::stop`], it ends at once and players learn of it by silence.
+pub struct EdgeServer {
+    endpoint: Endpoint,
+    counters: Arc<Counters>,
+    events: mpsc::Sender<Event>,
+    live: Live,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// Why an edge did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("listening on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Certificate and key do not fit each other, or TLS.
+    #[error("the certificate: {0}")]
+    Certificate(String),
+}
+
+impl EdgeServer {
+    /// Listens for players and connects to the cluster. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// When the address is taken or the certificate is of no use.
+    pub fn start(config: EdgeConfig, cluster: Arc<dyn Cluster>) -> Result<Self, StartError> {
+        let listen = config.listen;
+        let server = quic::server_config(config.certificate)?;
+        let endpoint = Endpoint::server(server, listen).map_err(|source| StartError::Listen { listen, source })?;
+        let counters = Arc::new(Counters::new());
+        let settings = Settings {
+            name: config.name,
+            token_keys: config.token_keys,
+            secrets: Box::new(random_secret),
+            interest: Box::new(Everything),
+        };
+        let (events, incoming) = mpsc::channel(EDGE_EVENTS_MAX);
+        let live = Live::default();
+        let shell = Shell {
+            edge: Edge::new(settings, Arc::clone(&counters)),
+            events: incoming,
+            to_self: events.clone(),
+            cluster,
+            link: Link::none(),
+            live: Arc::clone(&live),
+            failures: 0,
+            stopped: None,
+        };
+        let accepting = quic::accept(endpoint.clone(), events.clone(), Arc::clone(&live), Arc::clone(&counters));
+        let tasks = [tokio::spawn(shell.run()), tokio::spawn(accepting)];
+        Ok(Self { endpoint, counters, events, live, tasks })
+    }
+
+    /// Where players connect.
+    ///
+    /// # Panics
+    /// When the system forgot the address of a socket that is open.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.endpoint.local_addr().expect("an open socket has an address")
+    }
+
+    /// Numbers since the start.
+    #[must_use]
+    pub fn stats(&self) -> EdgeStats {
+        self.counters.snapshot()
+    }
+
+    /// Sends players to other edges, waits up to `grace` until they are gone, and closes the cluster session.
+    ///
+    /// # Cancellation
+    /// Dropped, what is left of the edge ends at once.
+    pub async fn stop(self, grace: Duration) {
+        let (done, stopped) = oneshot::channel();
+        let _ = self.events.send(Event::Stop { done }).await;
+        let gone = async {
+            let _ = stopped.await;
+            while !self.live.is_empty() {
+                tokio::time::sleep(GONE_CHECK).await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, gone).await;
+        self.endpoint.close(VarInt::from_u32(CloseCode::Stopping as u32), CloseCode::Stopping.sentence().as_bytes());
+        let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), self.endpoint.wait_idle()).await;
+    }
+}
+
+impl Drop for EdgeServer {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.endpoint.close(VarInt::from_u32(CloseCode::Stopping as u32), CloseCode::Stopping.sentence().as_bytes());
+    }
+}
+
+/// The one loop around the core.
+struct Shell {
+    edge: Edge,
+    events: mpsc::Receiver<Event>,
+    to_self: mpsc::Sender<Event>,
+    cluster: Arc<dyn Cluster>,
+    link: Link,
+    live: Live,
+    /// Links in a row that closed before the service had said a word.
+    failures: u32,
+    stopped: Option<oneshot::Sender<()>>,
+}
+
+impl Shell {
+    async fn run(mut self) {
+        self.connect();
+        loop {
+            let event = self.next_event().await;
+            self.handle(event);
+            // What is there already shares the work of getting here.
+            for _ in 0..EDGE_EVENTS_MAX {
+                match self.link.try_next().or_else(|| self.events.try_recv().ok()) {
+                    Some(event) => self.handle(event),
+                    None => break,
+                }
+            }
+            self.act();
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let deadline = [self.edge.next_deadline(), self.link.offer_at()].into_iter().flatten().min();
+        let time = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        // None of these loses anything when another one is taken.
+        tokio::select! {
+            event = self.link.next() => event,
+            event = self.events.recv() => event.expect("this loop holds a sender"),
+            () = time => Event::Time,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::Connected { id, control } => self.edge.handle_connected(now, id, control),
+            Event::ControlBytes { id, bytes } => self.edge.handle_control_bytes(now, id, &bytes),
+            Event::ControlEnd { id } => self.edge.handle_control_end(now, id),
+            Event::ForeignStream { id } => self.edge.handle_foreign_stream(now, id),
+            Event::Lost { id } => self.edge.handle_lost(now, id),
+            Event::Egress(message) => {
+                self.failures = 0;
+                self.edge.handle_egress(now, &message);
+            }
+            Event::EgressClosed => self.drop_link(),
+            Event::Linked(link) => {
+                self.link = Link::new(link);
+                self.edge.handle_link();
+                self.edge.handle_backlogged(false);
+            }
+            Event::Time => {
+                self.edge.handle_timeout(now);
+                self.offer_again();
+            }
+            Event::Stop { done } => {
+                self.edge.handle_stop(now);
+                self.stopped = Some(done);
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.edge.poll_action() {
+            match action {
+                Action::Offer(message) => self.offer(message),
+                Action::DropLink => self.drop_link(),
+                Action::Control { to, frame } => self.order(to, Order::Control(frame)),
+                Action::Begin { to, baseline, backlog } => self.order(to, Order::Begin { baseline, backlog }),
+                Action::State { to, frames } => self.order(to, Order::State(frames)),
+                Action::Close { to, code, reason } => self.order(to, Order::Close { code, reason }),
+            }
+        }
+        if let Some(done) = self.stopped.take() {
+            let _ = done.send(());
+        }
+    }
+
+    fn order(&self, to: ConnectionId, order: Order) {
+        // Who is not there any more is reported as lost soon.
+        if let Some(outlet) = self.live.get(&to) {
+            let _ = outlet.send(order);
+        }
+    }
+
+    // ---- the cluster ------------------------------------------------------------------------------
+
+    fn offer(&mut self, message: Vec<u8>) {
+        if self.link.offer(message).is_err() {
+            self.drop_link();
+        }
+        self.edge.handle_backlogged(self.link.is_holding());
+    }
+
+    fn offer_again(&mut self) {
+        if let Some(message) = self.link.take_due() {
+            self.offer(message);
+        }
+    }
+
+    fn drop_link(&mut self) {
+        if self.link.is_open() {
+            self.link = Link::none();
+            self.edge.handle_link_lost(clock::now());
+            self.edge.handle_backlogged(false);
+            self.failures += 1;
+            self.connect();
+        }
+    }
+
+    /// Opens a cluster session after a wait that grows with each that came to nothing.
+    fn connect(&self) {
+        let (cluster, events) = (Arc::clone(&self.cluster), self.to_self.clone());
+        let wait = cluster::back_off(self.failures);
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            if let Ok(link) = tokio::task::spawn_blocking(move || cluster.connect()).await {
+                let _ = events.send(Event::Linked(link)).await;
+            }
+        });
+    }
+}
+
+fn random_secret() -> [u8; SECRET_BYTES] {
+    let mut secret = [0; SECRET_BYTES];
+    rand::fill(&mut secret).expect("the system has randomness");
+    secret
+}
+
+/// How often a stopping edge looks whether players are gone.
+const GONE_CHECK: Duration = Duration::from_millis(5);

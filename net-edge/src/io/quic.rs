@@ -1,0 +1,129 @@
+//! The endpoint: what QUIC may use, and which connections it accepts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use protocol::limits::{
+    CONNECTION_WINDOW_BYTES, HANDSHAKE_MS_MAX, IDLE_MS_MAX, INCOMING_BYTES_MAX, INCOMING_MAX, SEND_WINDOW_BYTES,
+    STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
+};
+use protocol::version::ALPN;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Endpoint, Incoming, ServerConfig, TransportConfig, VarInt};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::connection::{Talk, converse};
+use super::{Event, Live, StartError};
+use crate::certificate::Certificate;
+use crate::edge::{ConnectionId, Gate, Verdict};
+use crate::metrics::Counters;
+
+pub(super) fn server_config(certificate: Certificate) -> Result<ServerConfig, StartError> {
+    let refused = |error: &dyn std::fmt::Display| StartError::Certificate(error.to_string());
+    let (chain, key) = certificate.into_parts();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| refused(&error))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| refused(&error))?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    // What comes with 0-RTT can be replayed.
+    tls.max_early_data_size = 0;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|error| refused(&error))?;
+    let mut server = ServerConfig::with_crypto(Arc::new(crypto));
+    server
+        .max_incoming(INCOMING_MAX)
+        .incoming_buffer_size(u64::from(CONNECTION_WINDOW_BYTES))
+        .incoming_buffer_size_total(INCOMING_BYTES_MAX)
+        .migration(true)
+        .transport_config(Arc::new(transport()));
+    Ok(server)
+}
+
+fn transport() -> TransportConfig {
+    let idle = Duration::from_millis(IDLE_MS_MAX).try_into().expect("some seconds fit");
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_PER_CONNECTION_MAX))
+        .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_PER_CONNECTION_MAX))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+        .send_window(SEND_WINDOW_BYTES)
+        .max_idle_timeout(Some(idle))
+        .datagram_receive_buffer_size(None);
+    transport
+}
+
+/// Accepts connections until the endpoint closes.
+pub(super) async fn accept(endpoint: Endpoint, events: mpsc::Sender<Event>, live: Live, counters: Arc<Counters>) {
+    let mut gate = Gate::default();
+    let mut tasks = JoinSet::new();
+    let handshakes = Arc::new(AtomicUsize::new(0));
+    let mut last_id = 0;
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            // A task gives the address that it held a place for.
+            Some(ended) = tasks.join_next() => {
+                if let Ok(address) = ended {
+                    gate.leave(address);
+                }
+                continue;
+            }
+        };
+        let Some(incoming) = incoming else { return };
+        let address = incoming.remote_address().ip();
+        let now = super::clock::now().at;
+        let in_flight = handshakes.load(Ordering::Relaxed);
+        match gate.judge(now, address, incoming.remote_address_validated(), in_flight) {
+            Verdict::Accept => {
+                last_id += 1;
+                let talk = Talk { id: ConnectionId(last_id), events: events.clone(), live: Arc::clone(&live) };
+                let handshakes = InFlight::new(&handshakes);
+                tasks.spawn(async move {
+                    serve(incoming, handshakes, talk).await;
+                    address
+                });
+            }
+            Verdict::Retry if incoming.may_retry() => {
+                counters.retries.add(1);
+                let _ = incoming.retry();
+            }
+            Verdict::Retry | Verdict::Refuse => {
+                counters.turned_away.add(1);
+                incoming.refuse();
+            }
+        }
+    }
+}
+
+async fn serve(incoming: Incoming, handshake: InFlight, talk: Talk) {
+    let Ok(connecting) = incoming.accept() else { return };
+    let wait = Duration::from_millis(HANDSHAKE_MS_MAX);
+    // Dropped in time: QUIC closes what did not become a connection.
+    let connected = tokio::time::timeout(wait, connecting).await;
+    drop(handshake);
+    if let Ok(Ok(connection)) = connected {
+        converse(&connection, talk).await;
+    }
+}
+
+/// A handshake that is counted while it lasts.
+struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

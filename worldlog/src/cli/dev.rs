@@ -1,0 +1,229 @@
+//! `worldlog dev`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use client::Trust;
+use ecs_state::Game;
+use loadtest::SwarmOptions;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::live::Live;
+use super::{Answer, Done, Failure, duration, runtime, table, to_hex};
+use crate::GameContent;
+use crate::cli::swarm::SignedTokens;
+use crate::dev::{Dev, DevOptions, Running};
+
+const DATA: &str = "worldlog-data";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Folder of log, snapshots and keys; made when it is not there
+    #[arg(long, env = "WORLDLOG_DATA", default_value = DATA)]
+    data: PathBuf,
+    /// Where players connect, UDP; port 0 takes any
+    #[arg(long, default_value = "127.0.0.1:4433")]
+    listen: SocketAddr,
+    /// Where operators connect, TCP; port 0 takes any
+    #[arg(long, default_value = "127.0.0.1:7777")]
+    http: SocketAddr,
+    /// Bots that play in this process, over QUIC like anyone
+    #[arg(long, default_value_t = 0)]
+    bots: usize,
+    /// Entities that belong to nobody, in the match that is opened when none is open
+    #[arg(long)]
+    population: Option<u32>,
+    /// Seed of that match
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Time between snapshots; longer makes starting slower
+    #[arg(long, value_parser = duration, default_value = "60s")]
+    snapshot_every: Duration,
+}
+
+impl Arguments {
+    /// What the program does without arguments.
+    pub(super) fn with_bots() -> Self {
+        Self {
+            data: std::env::var_os("WORLDLOG_DATA").map_or_else(|| DATA.into(), PathBuf::from),
+            listen: ([127, 0, 0, 1], 4433).into(),
+            http: ([127, 0, 0, 1], 7777).into(),
+            bots: 8,
+            population: None,
+            seed: 1,
+            snapshot_every: Duration::from_secs(60),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    #[serde(flatten)]
+    running: &'a Running,
+    certificate_sha256: String,
+    recovered: &'a cluster_service::Recovery,
+}
+
+pub(super) fn run<G: Game>(arguments: Arguments, content: GameContent, answer: Answer) -> Done {
+    abort_on_panic();
+    let content = match (arguments.population, content.with_population) {
+        (None, _) => (content.default)(),
+        (Some(population), Some(with_population)) => with_population(population),
+        (Some(_), None) => return Err(Failure::Usage("--population: this game has no entities of its own".to_owned())),
+    };
+    let options = DevOptions {
+        data: arguments.data,
+        listen: arguments.listen,
+        http: arguments.http,
+        snapshot_every: arguments.snapshot_every,
+        content,
+        seed: arguments.seed,
+    };
+    runtime()?.block_on(serve::<G>(options, arguments.bots, answer))
+}
+
+/// A member that stops can be restored; one that goes on after a broken invariant cannot.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        eprintln!("worldlog: stopping at once, so that nothing wrong is made durable; start again to recover");
+        std::process::abort();
+    }));
+}
+
+async fn serve<G: Game>(options: DevOptions, bots: usize, answer: Answer) -> Done {
+    let hear = |kind| signal(kind).map_err(|error| Failure::Failed(format!("listening to signals: {error}")));
+    let (mut term, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+    let dev = tokio::select! {
+        started = Dev::start::<G>(options) => started?,
+        _ = term.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    announce(&dev, answer);
+    let (end, bots) = begin_bots(&dev, bots)?;
+    let mut live = Live::new(answer.json);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let failure = loop {
+        tokio::select! {
+            _ = term.recv() => break None,
+            _ = interrupt.recv() => break None,
+            _ = second.tick() => {
+                let status = dev.host_status();
+                if let Some(failure) = status.failure {
+                    break Some(failure);
+                }
+                live.show(&status, &dev.edge_stats());
+            }
+        }
+    };
+    eprintln!("\nworldlog: stopping (again Ctrl-C: at once; what was acknowledged is safe either way)");
+    drop(end);
+    let stopping = async {
+        if let Some(bots) = bots {
+            let _ = tokio::time::timeout(Duration::from_secs(2), bots).await;
+        }
+        dev.stop().await
+    };
+    let stopped = tokio::select! {
+        stopped = stopping => stopped,
+        _ = interrupt.recv() => std::process::exit(1),
+    };
+    match failure {
+        Some(failure) => Err(Failure::Failed(failure)),
+        None => Ok(stopped?),
+    }
+}
+
+/// Starts bots that play until the sender is dropped.
+#[expect(clippy::type_complexity, reason = "the two ends of a task, used once")]
+fn begin_bots(
+    dev: &Dev,
+    bots: usize,
+) -> Result<(tokio::sync::oneshot::Sender<()>, Option<tokio::task::JoinHandle<()>>), Failure> {
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    if bots == 0 {
+        return Ok((end, None));
+    }
+    let running = dev.running();
+    let options = SwarmOptions {
+        edges: vec![loopback(running.quic)],
+        trust: Trust::Pinned(dev.certificate_sha256()),
+        bots,
+        duration: FOREVER,
+        commands_per_second: 15.0,
+        seed: 1,
+        leave: true,
+        cut_every: None,
+        tokens: Arc::new(SignedTokens::load(&running.token_key, running.match_id, "bot")?),
+    };
+    let task = tokio::spawn(async move {
+        let ended = async {
+            let _ = ended.await;
+        };
+        let report = loadtest::run_until(options, |_| {}, ended).await;
+        if !report.is_clean() {
+            tracing::warn!("the bots of this process saw something wrong:\n{report}");
+        }
+    });
+    Ok((end, Some(task)))
+}
+
+/// Whoever listens on all addresses is found on the loopback one.
+fn loopback(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+fn announce(dev: &Dev, answer: Answer) {
+    let running = dev.running();
+    let recovered = dev.recovery();
+    let certificate_sha256 = to_hex(&dev.certificate_sha256());
+    let ready = Ready { ready: true, running, certificate_sha256, recovered };
+    answer.give(&ready, || {
+        let mut text = String::new();
+        if dev.has_fresh_keys() {
+            text += &format!(
+                "made development keys in {}: they are for this machine, not for the world\n",
+                running.data.join("keys").display()
+            );
+        }
+        if recovered.torn_tail_bytes > 0 {
+            text += &format!(
+                "{}: cut {} bytes of an entry that a crash left unfinished; nobody was told of it\n",
+                recovered.log_file.display(),
+                recovered.torn_tail_bytes
+            );
+        }
+        if recovered.entries_replayed > 0 || recovered.snapshot.is_some() {
+            text += &format!(
+                "recovered in {:.0} ms: snapshot at {}, {} entries and {} ticks run again, {} hashes equal\n",
+                recovered.took.as_secs_f64() * 1_000.0,
+                recovered.snapshot_position,
+                recovered.entries_replayed,
+                recovered.ticks_replayed,
+                recovered.hashes_checked
+            );
+        }
+        let data = running.data.display();
+        text += &table(&[
+            ("players", format!("quic://{}  (match {})", loopback(running.quic), running.match_id)),
+            ("operators", format!("http://{}  /status /matches /metrics", running.http)),
+            ("data", format!("{data}  (synced before anyone is told)")),
+            ("", String::new()),
+            ("bots", format!("worldlog swarm --connect {} --bots 32 --duration 20s", loopback(running.quic))),
+            ("export", format!("worldlog match export {} --data {data} --out match.wlm", running.match_id)),
+            ("crash", format!("kill -9 {}   then start it again: nothing acknowledged is gone", running.pid)),
+        ]);
+        text
+    });
+}

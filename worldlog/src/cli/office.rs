@@ -1,0 +1,108 @@
+//! Asks a running process over HTTP.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::{Failure, runtime};
+use crate::dev::{find_by_data, find_by_http};
+
+/// How a running process is found.
+#[derive(Debug, Args)]
+pub(super) struct Where {
+    /// Its data folder
+    #[arg(long, env = "WORLDLOG_DATA", default_value = "worldlog-data")]
+    pub(super) data: PathBuf,
+    /// Its HTTP address, instead of the data folder
+    #[arg(long)]
+    http: Option<SocketAddr>,
+}
+
+/// A process that can be asked.
+pub(super) struct Office {
+    http: SocketAddr,
+    /// Where the key is for what changes something.
+    data: Option<PathBuf>,
+}
+
+impl Where {
+    /// The process, if one runs.
+    pub(super) fn find(&self) -> Option<Office> {
+        match self.http {
+            Some(http) => Some(Office { http, data: find_by_http(http).map(|running| running.data) }),
+            None => find_by_data(&self.data).map(|running| Office { http: running.http, data: Some(running.data) }),
+        }
+    }
+
+    /// The process, which must run.
+    pub(super) fn require(&self) -> Result<Office, Failure> {
+        self.find().ok_or_else(|| {
+            Failure::Failed(format!(
+                "no process runs on {}; start one with `worldlog dev --data {0}`, or name another with --data or --http",
+                self.data.display()
+            ))
+        })
+    }
+}
+
+impl Office {
+    pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, None)
+    }
+
+    /// Asks for something that changes the process.
+    pub(super) fn change(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        self.ask(method, path, body)
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let mut request = Request::builder().method(&method).uri(path).header(header::HOST, self.http.to_string());
+        if method != Method::GET {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.admin_key()?));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let request = request.body(Full::new(bytes)).map_err(|error| Failure::Failed(error.to_string()))?;
+        let unreachable = |error: String| Failure::Failed(format!("http://{}{path}: {error}; does it run?", self.http));
+        let (status, answer) = runtime()?.block_on(exchange(self.http, request)).map_err(unreachable)?;
+        let value: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        if status.is_success() {
+            return Ok(value);
+        }
+        let said = value["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
+        Err(Failure::Failed(said))
+    }
+
+    fn admin_key(&self) -> Result<String, Failure> {
+        let data = self.data.as_deref().ok_or_else(|| {
+            Failure::Failed("this needs the key in the process's data folder; name it with --data".to_owned())
+        })?;
+        let path = Path::new(data).join("keys").join("admin.key");
+        std::fs::read_to_string(&path)
+            .map(|key| key.trim().to_owned())
+            .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+    }
+}
+
+async fn exchange(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<(hyper::StatusCode, Bytes), String> {
+    let socket = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
+    Ok((status, body.to_bytes()))
+}

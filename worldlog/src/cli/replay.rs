@@ -1,0 +1,50 @@
+//! `worldlog replay FILE --verify`
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+use ecs_state::Game;
+
+use super::{Answer, Done, Failure, table};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The match file (.wlm)
+    file: PathBuf,
+    /// Compare every tick and keyframe with what was recorded; this is what replay does today
+    #[arg(long)]
+    verify: bool,
+}
+
+pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
+    if !arguments.verify {
+        return Err(Failure::Usage("say --verify: comparing is what this version can do with a match".to_owned()));
+    }
+    let shows_progress = std::io::stderr().is_terminal();
+    let report = replay::verify::<G>(&arguments.file, |done, all| {
+        if shows_progress {
+            eprint!("\r\x1b[2Ktick {done} of {all}");
+        }
+    });
+    if shows_progress {
+        eprint!("\r\x1b[2K");
+    }
+    let report = report.map_err(|error| Failure::Failed(error.to_string()))?;
+    answer.give(&report, || {
+        table(&[
+            ("ticks", report.ticks.to_string()),
+            ("hashes checked", report.hashes_checked.to_string()),
+            ("mismatches", report.mismatches.to_string()),
+            ("seconds", format!("{:.3}", report.seconds)),
+            ("times real time", format!("{:.0}", report.times_realtime)),
+        ])
+    });
+    let Some(first) = &report.first_difference else { return Ok(()) };
+    let component = first.component.as_deref().unwrap_or("none (the record itself is wrong)");
+    eprintln!(
+        "worldlog: tick {} differs first: hash {} recorded, {} computed; component: {component}",
+        first.tick, first.expected, first.found
+    );
+    Err(Failure::Found)
+}

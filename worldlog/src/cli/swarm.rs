@@ -1,0 +1,137 @@
+//! `worldlog swarm`
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use client::Trust;
+use loadtest::{Progress, SwarmOptions, TokenSource};
+use net_edge::{Claims, TokenSigner};
+use protocol::MatchId;
+
+use super::{Answer, Done, Failure, duration, from_hex, runtime};
+use crate::dev::find_by_quic;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where players connect
+    #[arg(long)]
+    connect: SocketAddr,
+    /// How many bots
+    #[arg(long, default_value_t = 32)]
+    bots: usize,
+    /// How long they play
+    #[arg(long, value_parser = duration, default_value = "30s")]
+    duration: Duration,
+    /// Most commands a second of one bot
+    #[arg(long, default_value_t = 15.0)]
+    rate: f64,
+    /// Equal seeds make equal bots
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Cut the connection of a bot chosen by chance so often
+    #[arg(long, value_parser = duration)]
+    cut_every: Option<Duration>,
+    /// The match to join; that of the process on this machine when not given
+    #[arg(long = "match")]
+    match_id: Option<u64>,
+    /// Key that signs join tokens; that of the process on this machine when not given
+    #[arg(long)]
+    token_key: Option<PathBuf>,
+    /// SHA-256 of the edge's certificate; needed unless it is on this machine
+    #[arg(long)]
+    trust_sha256: Option<String>,
+    /// Stay in the match at the end: sessions wait to be resumed until they expire
+    #[arg(long)]
+    stay: bool,
+}
+
+pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
+    let trust = match arguments.trust_sha256.as_deref().map(from_hex) {
+        Some(Some(hash)) => Trust::Pinned(hash),
+        Some(None) => return Err(Failure::Usage("--trust-sha256 takes 64 hexadecimal digits".to_owned())),
+        None if arguments.connect.ip().is_loopback() => Trust::DevInsecureLoopback,
+        None => {
+            return Err(Failure::Usage(
+                "an edge on another machine must be known by its certificate: give --trust-sha256".to_owned(),
+            ));
+        }
+    };
+    let running = find_by_quic(arguments.connect);
+    let missing = |option: &str| {
+        Failure::Failed(format!(
+            "no process of yours listens on {} here; start `worldlog dev`, or give {option}",
+            arguments.connect
+        ))
+    };
+    let key = arguments.token_key.or_else(|| running.as_ref().map(|running| running.token_key.clone()));
+    let key = key.ok_or_else(|| missing("--token-key"))?;
+    let match_id = arguments.match_id.or_else(|| running.map(|running| running.match_id));
+    let match_id = match_id.ok_or_else(|| missing("--match"))?;
+    let account = format!("swarm-{}", std::process::id());
+    let options = SwarmOptions {
+        edges: vec![arguments.connect],
+        trust,
+        bots: arguments.bots,
+        duration: arguments.duration,
+        commands_per_second: arguments.rate,
+        seed: arguments.seed,
+        leave: !arguments.stay,
+        cut_every: arguments.cut_every,
+        tokens: Arc::new(SignedTokens::load(&key, match_id, &account)?),
+    };
+    let json = answer.json;
+    let report = runtime()?.block_on(loadtest::run(options, |progress| show(progress, json)));
+    answer.give(&report, || report.to_string());
+    if report.is_clean() { Ok(()) } else { Err(Failure::Found) }
+}
+
+fn show(progress: &Progress, json: bool) {
+    use std::io::IsTerminal;
+    if json && !std::io::stderr().is_terminal() {
+        return;
+    }
+    eprintln!(
+        "{:>4.0} s: {} of {} joined, {} commands, {} acked ({} rejected), {} waiting, p99 {:.1} ms, {} resumes",
+        progress.elapsed.as_secs_f64(),
+        progress.joined,
+        progress.bots,
+        progress.commands_sent,
+        progress.commands_acked,
+        progress.commands_rejected,
+        progress.commands_waiting,
+        progress.ack_p99_ms,
+        progress.resumes
+    );
+}
+
+/// Tokens made with a key that is at hand.
+pub(super) struct SignedTokens {
+    signer: TokenSigner,
+    match_id: u64,
+    account: String,
+}
+
+impl SignedTokens {
+    pub(super) fn load(key: &Path, match_id: u64, account: &str) -> Result<Self, Failure> {
+        let signer = TokenSigner::load(key).map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(Self { signer, match_id, account: account.to_owned() })
+    }
+}
+
+impl TokenSource for SignedTokens {
+    fn token(&self, bot: usize) -> Result<String, String> {
+        Ok(sign(&self.signer, self.match_id, &format!("{}-{bot}", self.account)))
+    }
+}
+
+/// A token that is good from now on.
+pub(super) fn sign(signer: &TokenSigner, match_id: u64, account: &str) -> String {
+    signer.sign(&Claims::new(MatchId(match_id), account, unix_seconds()))
+}
+
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,50 @@
+//! The host of this process, as an edge sees a cluster.
+
+use std::sync::Arc;
+
+use cluster_service::{EgressSink, LocalConnector, LocalIngress, SinkFull};
+use net_edge::{Cluster, ClusterLink, Ingress, OfferError};
+use tokio::sync::mpsc;
+
+/// Messages that may wait for an edge before its session is closed: two minutes of ticks of one match.
+const EGRESS_BACKLOG_MAX: usize = 4_096;
+
+pub(super) struct LocalCluster(LocalConnector);
+
+impl LocalCluster {
+    pub(super) const fn new(connector: LocalConnector) -> Self {
+        Self(connector)
+    }
+}
+
+impl Cluster for LocalCluster {
+    fn connect(&self) -> ClusterLink {
+        let (ingress, egress) = connect(&self.0);
+        ClusterLink { ingress: Box::new(Way(ingress)), egress }
+    }
+}
+
+/// Opens a cluster session with this process's host.
+pub(super) fn connect(connector: &LocalConnector) -> (LocalIngress, mpsc::Receiver<Arc<[u8]>>) {
+    let (sink, egress) = mpsc::channel(EGRESS_BACKLOG_MAX);
+    (connector.connect(Box::new(Sink(sink))), egress)
+}
+
+struct Sink(mpsc::Sender<Arc<[u8]>>);
+
+impl EgressSink for Sink {
+    fn send(&mut self, message: &Arc<[u8]>) -> Result<(), SinkFull> {
+        self.0.try_send(Arc::clone(message)).map_err(|_| SinkFull)
+    }
+}
+
+struct Way(LocalIngress);
+
+impl Ingress for Way {
+    fn offer(&mut self, message: Vec<u8>) -> Result<(), OfferError> {
+        self.0.offer(message).map_err(|error| match error {
+            cluster_service::OfferError::Backlogged => OfferError::Backlogged,
+            cluster_service::OfferError::Closed => OfferError::Closed,
+        })
+    }
+}
