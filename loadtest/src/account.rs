@@ -141,7 +141,8 @@ impl Account {
     }
 
     fn note_outcome(&mut self, sent: Duration, now: Duration) {
-        self.latency_us.saturating_record(now.saturating_sub(sent).as_micros() as u64);
+        let micros = u64::try_from(now.saturating_sub(sent).as_micros()).unwrap_or(u64::MAX).min(LATENCY_US_MAX);
+        self.latency_us.record(micros).expect("the histogram resizes itself");
         self.end_gap(now);
     }
 
@@ -150,6 +151,9 @@ impl Account {
         self.awaited_since = (self.waiting() > 0).then_some(now);
     }
 }
+
+/// A day; keeps the histogram small whatever clocks do.
+const LATENCY_US_MAX: u64 = 24 * 3_600 * 1_000_000;
 
 /// Microseconds with three significant digits; grows with what it is given.
 pub(crate) fn new_histogram() -> Histogram<u64> {

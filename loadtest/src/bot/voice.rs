@@ -120,8 +120,10 @@ impl Pace {
     fn new(per_second: f64, tick_millihertz: u32) -> Self {
         let ticks_per_second = f64::from(if tick_millihertz == 0 { 30_000 } else { tick_millihertz }) / 1_000.0;
         let per_second = if per_second.is_finite() { per_second.max(0.0) } else { ticks_per_second };
-        let burst = (per_second / BURST_PER_SECOND).max(1.0);
-        Self { per_tick: per_second / ticks_per_second, burst, allowance: 0.0, last: None }
+        let per_tick = per_second / ticks_per_second;
+        // The share of a command that is left over must not be lost while the bucket is full.
+        let burst = (per_second / BURST_PER_SECOND).max(1.0) + per_tick;
+        Self { per_tick, burst, allowance: 0.0, last: None }
     }
 
     /// Time passed; what was not used in a long silence is not made up for.
@@ -228,7 +230,7 @@ mod tests {
                 said.push(voice.say(AVATAR, wants, Tick(tick), 32).len() as f64);
             }
             for ticks in [1, 30, 300, 900] {
-                let most = rate * ticks as f64 / 30.0 + (rate / BURST_PER_SECOND).max(1.0);
+                let most = rate * (ticks + 1) as f64 / 30.0 + (rate / BURST_PER_SECOND).max(1.0);
                 assert!(said.windows(ticks).all(|window| window.iter().sum::<f64>() <= most), "{rate} in {ticks}");
             }
             let total: f64 = said.iter().sum();

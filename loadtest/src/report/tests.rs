@@ -100,7 +100,7 @@ fn the_json_has_the_keys_that_scripts_rely_on() {
 #[test]
 fn the_table_is_aligned() {
     let text = report(vec![played(12_345, Ok(12_345)), played(1, Ok(1))]).to_string();
-    assert!(text.contains("\ncommands sent     12,346  "), "{text}");
-    assert!(text.contains("\nack p50          10.0 ms\n"), "{text}");
+    assert!(text.contains("\ncommands sent    12,346  "), "{text}");
+    assert!(text.contains("\nack p50         10.0 ms\n"), "{text}");
     assert!(text.ends_with("clean: each acknowledged command is in the final state once\n"), "{text}");
 }
