@@ -134,8 +134,11 @@ impl Keyframe {
     pub fn columns(&self, manifest: &Arc<Manifest>) -> Result<Columns, KeyframeError> {
         let mut columns = Columns::new(Arc::clone(manifest));
         for (class, bytes) in CLASS_ORDER.into_iter().zip(&self.columns) {
-            delta::apply(&mut columns, class, bytes)
-                .map_err(|source| KeyframeError::Columns { tick: self.tick, class, source })?;
+            delta::apply(&mut columns, class, bytes).map_err(|source| KeyframeError::Columns {
+                tick: self.tick,
+                class,
+                source,
+            })?;
         }
         if columns.sums() != self.sums {
             let (expected, found) = (self.hash(), columns.total_hash());

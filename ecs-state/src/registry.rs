@@ -123,8 +123,7 @@ impl Registry {
             .map(|(number, name)| Rejection { code: OutcomeCode::game(*number).0, name: (*name).to_owned() })
             .collect();
         let millihertz = G::TICKING.millihertz();
-        let manifest =
-            Manifest::new(G::NAME, G::RULES_VERSION, millihertz, layouts, rejections, G::COMMAND_SCHEMA)?;
+        let manifest = Manifest::new(G::NAME, G::RULES_VERSION, millihertz, layouts, rejections, G::COMMAND_SCHEMA)?;
         Ok(Arc::new(manifest))
     }
 }

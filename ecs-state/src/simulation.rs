@@ -284,10 +284,7 @@ impl<G: Game> Simulation<G> {
 
     fn outcomes(&mut self, places: &[Option<usize>]) -> Vec<OutcomeCode> {
         let inbox = std::mem::replace(&mut *self.living.world.resource_mut::<Inbox<G::Command>>(), Inbox::new());
-        places
-            .iter()
-            .map(|place| place.map_or(OutcomeCode::MALFORMED, |place| inbox.orders[place].outcome()))
-            .collect()
+        places.iter().map(|place| place.map_or(OutcomeCode::MALFORMED, |place| inbox.orders[place].outcome())).collect()
     }
 
     /// Brings the columns up to date with the world, and the writer to the delta between them.

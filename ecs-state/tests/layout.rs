@@ -84,11 +84,10 @@ fn fields_are_described_in_order_with_kind_and_scale() {
         ]
     );
     assert_eq!(Single::describe(), [of("value", FieldKind::U16, 1)]);
-    assert_eq!(Pair::describe(), [
-        of("v0", FieldKind::U8, 1),
-        of("v1.0", FieldKind::Bool, 1),
-        of("v1.1", FieldKind::Bool, 1)
-    ]);
+    assert_eq!(
+        Pair::describe(),
+        [of("v0", FieldKind::U8, 1), of("v1.0", FieldKind::Bool, 1), of("v1.1", FieldKind::Bool, 1)]
+    );
     assert_eq!(Marker::describe(), []);
 }
 

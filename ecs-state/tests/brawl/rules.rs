@@ -9,8 +9,7 @@ use super::{TOO_MANY_BOMBS, Tally};
 const EDGE: i32 = 2_000;
 const REACH: i32 = 60;
 
-type Fighters<'w, 's> =
-    Query<'w, 's, (Entity, &'static Identity, &'static mut Body, &'static mut Fighter, Has<Dazed>)>;
+type Fighters<'w, 's> = Query<'w, 's, (Entity, &'static Identity, &'static mut Body, &'static mut Fighter, Has<Dazed>)>;
 
 pub fn obey(
     mut inbox: ResMut<'_, Inbox<Command>>,
