@@ -277,6 +277,8 @@ impl<'a> Talk<'a> {
     fn control_bytes(&mut self, read: Result<Option<quinn::Chunk>, ReadError>) -> Result<Vec<u8>, Parting> {
         match read {
             Ok(Some(chunk)) => Ok(chunk.bytes.to_vec()),
+            // An edge that closes ends the stream after its last words.
+            Ok(None) if self.closing.is_some() => Err(self.closed_as_said()),
             Ok(None) => Err(self.lost("the edge ended the control stream".to_owned())),
             Err(ReadError::ConnectionLost(error)) => Err(self.handle_loss(&error)),
             Err(error) => Err(self.lost(format!("the control stream: {error}"))),

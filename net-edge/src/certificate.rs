@@ -103,6 +103,11 @@ impl Certificate {
         hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
+    /// The private key: what no one else can derive keys from.
+    pub(crate) fn secret(&self) -> &[u8] {
+        self.key.secret_der()
+    }
+
     pub(crate) fn into_parts(self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         (self.chain, self.key)
     }

@@ -139,8 +139,9 @@ impl Brain {
         }
         match (scene.need(), target) {
             (Some((place, _)), _) => place - scene.me.place,
-            (None, Some(target)) => self.dance(target.place - scene.me.place, tick),
-            (None, None) => self.stroll(scene, tick),
+            (None, Some(target)) if scene.is_enemy(target.entity) => self.dance(target.place - scene.me.place, tick),
+            // A drone is shot at in passing.
+            (None, _) => self.stroll(scene, tick),
         }
     }
 
@@ -160,14 +161,13 @@ impl Brain {
         ahead * closer + aside * 0.8
     }
 
-    /// To the nearest enemy, however far, or to what lies around; else anywhere.
+    /// Mostly towards the nearest enemy, however far; now and then anywhere, which leads round walls in the end.
     fn stroll(&mut self, scene: &Scene, tick: Tick) -> Vector {
-        let goals = scene.enemies.iter().map(|enemy| enemy.place).chain(scene.pickups.iter().map(|(place, _)| *place));
-        let ways = goals.map(|place| place - scene.me.place).filter(|way| way.length() > METRE);
+        let ways = scene.enemies.iter().map(|enemy| enemy.place - scene.me.place);
         let nearest = ways.min_by(|one, other| one.length().total_cmp(&other.length()));
-        let heading = self.heading.at(tick, &mut self.random, (30, 90), |random, _| {
+        let heading = self.heading.at(tick, &mut self.random, (15, 60), |random, _| {
             let anywhere = random.next() as u16;
-            let is_drawn = random.share() < 0.7;
+            let is_drawn = random.share() < 0.85;
             nearest.filter(|_| is_drawn).map_or(anywhere, Vector::angle)
         });
         Vector::towards(heading)

@@ -212,6 +212,10 @@ fn pair(x: &Place, y: &Place, columns: &Columns, entity: EntityId) -> Option<Vec
 }
 
 impl Scene {
+    pub(crate) fn is_enemy(&self, entity: EntityId) -> bool {
+        self.enemies.iter().any(|enemy| enemy.entity == entity)
+    }
+
     /// The nearest thing to take of one kind, and how far it is.
     pub(crate) fn nearest_pickup(&self, item: u8) -> Option<(Vector, f64)> {
         let of_kind = self.pickups.iter().filter(|(_, other)| *other == item);

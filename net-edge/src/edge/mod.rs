@@ -268,6 +268,7 @@ impl Edge {
     /// A cluster session is open.
     pub fn handle_link(&mut self) {
         self.link = LinkState::Greeting;
+        self.uplink.clear();
         let mut hello = EdgeHelloT::default();
         hello.name = Some(self.settings.name.clone());
         self.uplink.push(IngressMessageT::EdgeHello(Box::new(hello)));

@@ -324,7 +324,7 @@ impl Edge {
         }
     }
 
-    pub(super) const fn is_linked(&self) -> bool {
+    pub(crate) const fn is_linked(&self) -> bool {
         matches!(self.link, LinkState::Up)
     }
 }

@@ -34,6 +34,8 @@ struct Outlet {
     stream: Option<SendStream>,
     chunks: VecDeque<Bytes>,
     backlog: Arc<Backlog>,
+    /// The client stopped the stream: what comes for it is dropped.
+    is_stopped: bool,
 }
 
 impl Outlet {
@@ -42,9 +44,17 @@ impl Outlet {
     }
 
     fn push(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
+        if self.is_stopped {
+            self.backlog.written(bytes.len());
+        } else if !bytes.is_empty() {
             self.chunks.push_back(bytes);
         }
+    }
+
+    fn stop(&mut self) {
+        self.stream = None;
+        self.is_stopped = true;
+        self.backlog.written(self.chunks.drain(..).map(|chunk| chunk.len()).sum());
     }
 
     /// Writes what QUIC takes now; pends while it takes nothing or nothing waits. Loses nothing when dropped.
@@ -108,15 +118,17 @@ async fn run(
             }
             written = control.write() => match written {
                 Ok(()) => continue,
-                Err(WriteError::Stopped(_)) => Event::ControlEnd { id },
+                Err(WriteError::Stopped(_)) => {
+                    control.stop();
+                    Event::ControlEnd { id }
+                }
                 Err(_) => return None,
             },
             written = state.write() => match written {
                 Ok(()) => continue,
                 // The client wants no more of this stream; it asks for another when it wants one.
                 Err(WriteError::Stopped(_)) => {
-                    state.stream = None;
-                    state.chunks.clear();
+                    state.stop();
                     continue;
                 }
                 Err(_) => return None,
@@ -127,11 +139,7 @@ async fn run(
             }
             read = read(&mut control_in) => match read {
                 Ok(Some(bytes)) => Event::ControlBytes { id, bytes },
-                Ok(None) => {
-                    control_in = None;
-                    Event::ControlEnd { id }
-                }
-                Err(ReadError::Reset(_)) => {
+                Ok(None) | Err(ReadError::Reset(_)) => {
                     control_in = None;
                     Event::ControlEnd { id }
                 }
@@ -168,9 +176,7 @@ fn begin(state: &mut Outlet, baseline: Bytes, backlog: Arc<Backlog>) {
     if let Some(mut stream) = state.stream.take() {
         let _ = stream.reset(VarInt::from_u32(0));
     }
-    state.chunks.clear();
-    state.chunks.push_back(baseline);
-    state.backlog = backlog;
+    *state = Outlet { chunks: VecDeque::from([baseline]), backlog, ..Outlet::default() };
 }
 
 async fn read(control: &mut Option<RecvStream>) -> Result<Option<Bytes>, ReadError> {

@@ -11,7 +11,7 @@ mod cluster;
 mod connection;
 mod quic;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use protocol::limits::{EDGE_EVENTS_MAX, LINGER_MS_MAX, SECRET_BYTES};
 use protocol::outcome::CloseCode;
-use quinn::{Endpoint, VarInt};
+use quinn::{Endpoint, TokioRuntime, VarInt};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -86,8 +86,11 @@ impl EdgeServer {
     /// When the address is taken or the certificate is of no use.
     pub fn start(config: EdgeConfig, cluster: Arc<dyn Cluster>) -> Result<Self, StartError> {
         let listen = config.listen;
+        let endpoint_config = quic::endpoint_config(config.certificate.secret());
         let server = quic::server_config(config.certificate)?;
-        let endpoint = Endpoint::server(server, listen).map_err(|source| StartError::Listen { listen, source })?;
+        let endpoint = UdpSocket::bind(listen)
+            .and_then(|socket| Endpoint::new(endpoint_config, Some(server), socket, Arc::new(TokioRuntime)))
+            .map_err(|source| StartError::Listen { listen, source })?;
         let counters = Arc::new(Counters::new());
         let settings = Settings {
             name: config.name,
@@ -161,7 +164,7 @@ struct Shell {
     cluster: Arc<dyn Cluster>,
     link: Link,
     live: Live,
-    /// Links in a row that closed before the service had said a word.
+    /// Links in a row that closed before the service had accepted the edge.
     failures: u32,
     stopped: Option<oneshot::Sender<()>>,
 }
@@ -208,8 +211,10 @@ impl Shell {
             Event::ForeignStream { id } => self.edge.handle_foreign_stream(now, id),
             Event::Lost { id } => self.edge.handle_lost(now, id),
             Event::Egress(message) => {
-                self.failures = 0;
                 self.edge.handle_egress(now, &message);
+                if self.edge.is_linked() {
+                    self.failures = 0;
+                }
             }
             Event::EgressClosed => self.drop_link(),
             Event::Linked(link) => {

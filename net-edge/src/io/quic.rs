@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use protocol::limits::{
     CONNECTION_WINDOW_BYTES, HANDSHAKE_MS_MAX, IDLE_MS_MAX, INCOMING_BYTES_MAX, INCOMING_MAX, SEND_WINDOW_BYTES,
     STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
 };
 use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, Incoming, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
+use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -42,6 +44,19 @@ pub(super) fn server_config(certificate: Certificate) -> Result<ServerConfig, St
         .migration(true)
         .transport_config(Arc::new(transport()));
     Ok(server)
+}
+
+/// Settings that are the same after a restart, so that whoever was connected before learns at once that the
+/// connection is gone (RFC 9000, section 10.3) instead of waiting for silence to tell.
+pub(super) fn endpoint_config(seed: &[u8]) -> EndpointConfig {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, seed);
+    let of_ids = hmac::sign(&key, b"worldlog connection ids");
+    let of_ids = u64::from_le_bytes(of_ids.as_ref()[..8].try_into().expect("eight bytes"));
+    let reset = hmac::sign(&key, b"worldlog stateless reset");
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref())));
+    // Packets for ids of another generator would be dropped without an answer.
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(of_ids)));
+    config
 }
 
 fn transport() -> TransportConfig {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use ecs_state::Game;
 use protocol::ClusterSessionId;
@@ -84,7 +85,9 @@ impl LocalHost {
         // Numbers of sessions before the restart are below: each took at least one entry.
         let last_session = Arc::new(AtomicU64::new(recovered.position));
         let connector = LocalConnector { words, last_session };
-        let runner = Runner::new(config, recovered, inbox, Arc::clone(&status));
+        let mut runner = Runner::new(config, recovered, inbox, Arc::clone(&status));
+        // Whoever asks right away must see the matches that came back.
+        runner.publish_status(Instant::now());
         let thread = std::thread::Builder::new()
             .name("worldlog-host".to_owned())
             .spawn(move || runner.run())

@@ -172,12 +172,20 @@ fn lock(data: &Path) -> Result<File, StartError> {
     std::fs::create_dir_all(data).map_err(failed(data))?;
     let path = lock_file(data);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Locked { data: data.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(StartError::Folder { path, source }),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that was killed holds its lock until the system has cleared it away.
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => return Err(StartError::Locked { data: data.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(StartError::Folder { path, source }),
+        }
     }
 }
+
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// Runs a log again, and holds it against what was logged.
 pub(crate) struct Rerun {

@@ -120,7 +120,6 @@ impl<G: Game> Runner<G> {
     }
 
     fn serve(&mut self) -> Result<(), LogError> {
-        self.publish_status(Instant::now());
         while !self.is_stopping {
             self.gather();
             self.commit_if_due()?;
@@ -316,7 +315,7 @@ impl<G: Game> Runner<G> {
 
     // ---- for people -------------------------------------------------------------------------------
 
-    fn publish_status(&mut self, now: Instant) {
+    pub(super) fn publish_status(&mut self, now: Instant) {
         self.status_at = now + STATUS_EVERY;
         self.figures.position = self.position;
         self.figures.log_bytes = self.log.bytes();
