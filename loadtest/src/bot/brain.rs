@@ -85,12 +85,14 @@ impl Brain {
             None => (self.look_about(way, tick), false),
         };
         let weapon = scene.weapon;
+        // With nobody to shoot at there is time to fill up.
+        let spare = if target.is_some() { 1 } else { SPARE_SHOTS };
         Wants {
             walk: walk(way),
             aim,
             fire: fire && weapon.loaded > 0 && !scene.is_round_over,
             is_ready: weapon.ready_at <= tick,
-            reload: weapon.loaded == 0 && weapon.reserve > 0 && !weapon.is_reloading,
+            reload: weapon.loaded < spare && weapon.reserve > 0 && !weapon.is_reloading,
             take: scene.nearest_pickup(Pickup::WEAPON).is_some_and(|(_, distance)| distance < REACH),
         }
     }
@@ -222,6 +224,8 @@ const REACH: f64 = METRE;
 const BODY: f64 = 0.5 * METRE;
 /// A target is kept until another is this much nearer.
 const FAITHFUL: f64 = 1.5;
+/// No magazine is full with fewer shots than this.
+const SPARE_SHOTS: i64 = 4;
 /// Until one of the bot's own shots was seen.
 const SHOT_SPEED_GUESS: f64 = 25.0 * METRE;
 /// Most that an aim is off: 1.6 degrees.

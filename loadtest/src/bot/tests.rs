@@ -122,9 +122,9 @@ fn play(bot: &mut Bot, ground: &mut Ground, ticks: u64) -> Vec<Command> {
 }
 
 fn last_aim(commands: &[Command]) -> Option<u16> {
-    let aims =
+    let mut aims =
         commands.iter().filter_map(|command| if let Command::Aim { angle } = command { Some(*angle) } else { None });
-    aims.last()
+    aims.next_back()
 }
 
 #[test]
