@@ -93,12 +93,7 @@ impl Acks {
     fn get(&self) -> AckLatency {
         let histogram = self.histogram.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
-        AckLatency {
-            count: histogram.len(),
-            p50: at(0.5),
-            p99: at(0.99),
-            max: Duration::from_micros(histogram.max()),
-        }
+        AckLatency { count: histogram.len(), p50: at(0.5), p99: at(0.99), max: Duration::from_micros(histogram.max()) }
     }
 }
 

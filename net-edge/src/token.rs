@@ -157,7 +157,8 @@ impl TokenSigner {
             exp: claims.expires,
         };
         let key = EncodingKey::from_ed_der(&self.pkcs8);
-        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &written, &key).expect("the key was checked when it was read")
+        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &written, &key)
+            .expect("the key was checked when it was read")
     }
 }
 

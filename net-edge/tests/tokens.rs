@@ -62,7 +62,11 @@ fn token_of_another_key_or_algorithm_is_refused() {
     assert_invalid(verify(&signer.sign(&claims()), &[], NOW as i64 * 1_000));
     // The public key is public: it must not serve as the secret of a symmetric algorithm.
     let shared = EncodingKey::from_secret(&signer.public_key().0);
-    assert_invalid(check(&jsonwebtoken::encode(&Header::new(Algorithm::HS256), &honest(), &shared).unwrap(), &signer, NOW));
+    assert_invalid(check(
+        &jsonwebtoken::encode(&Header::new(Algorithm::HS256), &honest(), &shared).unwrap(),
+        &signer,
+        NOW,
+    ));
     // {"alg":"none"} with the honest claims, and no signature.
     let token = signer.sign(&claims());
     let body = token.split('.').nth(1).unwrap();

@@ -290,7 +290,12 @@ impl Limits {
             }
             return Ok(Object::Struct { bytes, alignment });
         }
-        object.fields().iter().map(|field| self.read_field(object.name(), &field)).collect::<Result<_, _>>().map(Object::Table)
+        object
+            .fields()
+            .iter()
+            .map(|field| self.read_field(object.name(), &field))
+            .collect::<Result<_, _>>()
+            .map(Object::Table)
     }
 
     fn read_field(&self, owner: &str, field: &reflection::Field<'_>) -> Result<Field, SchemaError> {
@@ -334,7 +339,9 @@ impl Limits {
         let name = format!("{owner}.{}", value.name());
         let number = u8::try_from(value.value()).map_err(|_| part(&name, "has a number above 255"))?;
         let kind = match value.union_type() {
-            Some(kind) if kind.base_type() == reflection::BaseType::Obj => Some(Kind::Object(self.object(&name, &kind)?)),
+            Some(kind) if kind.base_type() == reflection::BaseType::Obj => {
+                Some(Kind::Object(self.object(&name, &kind)?))
+            }
             Some(kind) if kind.base_type() == reflection::BaseType::String => Some(Kind::Text),
             Some(kind) if kind.base_type() != reflection::BaseType::None => {
                 return Err(part(&name, "is of a kind that unions of commands may not hold"));
@@ -354,7 +361,10 @@ impl Limits {
 }
 
 fn index(name: &str, index: i32, count: usize) -> Result<usize, SchemaError> {
-    usize::try_from(index).ok().filter(|index| *index < count).ok_or_else(|| part(name, "names a type that is not there"))
+    usize::try_from(index)
+        .ok()
+        .filter(|index| *index < count)
+        .ok_or_else(|| part(name, "names a type that is not there"))
 }
 
 fn scalar_bytes(base: reflection::BaseType) -> Option<usize> {
@@ -374,3 +384,91 @@ fn part(place: &str, problem: &'static str) -> SchemaError {
 
 /// Bytes of an offset, and of the length before a vector.
 const OFFSET_BYTES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flatbuffers::FlatBufferBuilder;
+    use proptest::prelude::*;
+
+    /// A schema as games have it: a required union of five tables, of scalars or empty.
+    const SCHEMA: &[u8] = include_bytes!("../../../arena/src/generated/arena.bfbs");
+
+    fn schema() -> CommandSchema {
+        CommandSchema::decode(SCHEMA).unwrap()
+    }
+
+    /// A command of a union type, with or without its table of two bytes.
+    fn command(kind: u8, has_value: bool) -> Vec<u8> {
+        let mut builder = FlatBufferBuilder::new();
+        let value = builder.start_table();
+        builder.push_slot_always::<i8>(4, 1);
+        let value = builder.end_table(value);
+        let root = builder.start_table();
+        if kind != 0 {
+            builder.push_slot_always::<u8>(4, kind);
+        }
+        if has_value {
+            builder.push_slot_always(6, value);
+        }
+        let root = builder.end_table(root);
+        builder.finish(root, None);
+        builder.finished_data().to_vec()
+    }
+
+    #[test]
+    fn commands_of_the_schema_pass_and_others_do_not() {
+        let schema = schema();
+        assert!(schema.verify(&command(1, true)).is_ok());
+        assert!(schema.verify(&command(4, true)).is_ok(), "a table may have fields that are newer");
+        assert!(matches!(schema.verify(&command(6, true)), Err(CommandError::Union { .. })), "an unknown type");
+        assert!(matches!(schema.verify(&command(1, false)), Err(CommandError::Union { .. })), "no value");
+        assert!(matches!(schema.verify(&command(0, true)), Err(CommandError::Union { .. })), "no type");
+        assert!(matches!(schema.verify(&command(0, false)), Err(CommandError::Union { .. })), "required");
+        assert!(schema.verify(&[]).is_err());
+    }
+
+    #[test]
+    fn every_truncated_command_is_refused() {
+        let (schema, whole) = (schema(), command(1, true));
+        let refused = (0..whole.len()).filter(|end| schema.verify(&whole[..*end]).is_err()).count();
+        assert_eq!(refused, whole.len());
+    }
+
+    #[test]
+    fn damaged_schema_is_an_error() {
+        assert!(matches!(CommandSchema::decode(b"what is this"), Err(SchemaError::Buffer(_))));
+        for end in 1..SCHEMA.len() {
+            // The last bytes may be padding that nobody misses.
+            let is_refused = CommandSchema::decode(&SCHEMA[..end]).is_err();
+            assert!(is_refused || end > SCHEMA.len() - 16, "{end} of {} bytes", SCHEMA.len());
+        }
+        for place in 0..SCHEMA.len() {
+            let mut damaged = SCHEMA.to_vec();
+            damaged[place] ^= 0x41;
+            // Some bytes are names: what counts is that nothing panics, now or later.
+            if let Ok(schema) = CommandSchema::decode(&damaged) {
+                let _ = schema.verify(&command(1, true));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+        #[test]
+        fn no_bytes_make_the_verifier_panic(bytes in proptest::collection::vec(any::<u8>(), 0..COMMAND_BYTES_MAX)) {
+            let _ = schema().verify(&bytes);
+        }
+
+        #[test]
+        fn no_flip_makes_the_verifier_panic(flips in proptest::collection::vec((0..64usize, 0..8u8), 1..6)) {
+            let mut bytes = command(1, true);
+            for (place, bit) in flips {
+                let place = place % bytes.len();
+                bytes[place] ^= 1 << bit;
+            }
+            let _ = schema().verify(&bytes);
+        }
+    }
+}

@@ -33,9 +33,8 @@ impl Edge {
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
         let Some(mirror) = &watched.mirror else { return };
         let everyone = delta.everyone().bytes();
-        let frame = |columns: &[u8]| {
-            Bytes::from(encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), columns))
-        };
+        let frame =
+            |columns: &[u8]| Bytes::from(encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), columns));
         let shared = frame(everyone);
         let own_rows = OwnRows::new(mirror, delta.owner().bytes());
         let interest = &self.settings.interest;
@@ -53,7 +52,8 @@ impl Edge {
             }
             let mut frames = Frames { delta: shared.clone(), ..Frames::default() };
             if !interest.is_everything() {
-                let part = filter(mirror.manifest(), everyone, |entity| interest.admits(PlayerId(player.player), entity));
+                let part =
+                    filter(mirror.manifest(), everyone, |entity| interest.admits(PlayerId(player.player), entity));
                 frames.delta = frame(&part.ok().flatten().unwrap_or_else(|| vec![0]));
             }
             if let Some(columns) = own_rows.of(player.player) {
@@ -138,4 +138,3 @@ fn own_frame(tick: u64, columns: Vec<u8>) -> Bytes {
     (own.tick, own.columns) = (tick, columns);
     encode_server(ServerMessageT::OwnDelta(Box::new(own))).into()
 }
-

@@ -278,8 +278,7 @@ impl Edge {
     pub fn handle_link_lost(&mut self, now: Moment) {
         self.link = LinkState::Down;
         let is_in_the_log = |stage: &Stage| matches!(stage, Stage::Asked(_) | Stage::Playing(_));
-        let ids: Vec<_> =
-            self.connections.iter().filter(|(_, c)| is_in_the_log(&c.stage)).map(|(id, _)| *id).collect();
+        let ids: Vec<_> = self.connections.iter().filter(|(_, c)| is_in_the_log(&c.stage)).map(|(id, _)| *id).collect();
         for id in ids {
             self.close(now, id, CloseCode::Stopping.into());
         }

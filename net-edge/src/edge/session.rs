@@ -227,7 +227,10 @@ impl Edge {
     fn handle_frame(&mut self, now: Moment, id: ConnectionId, raw: RawFrame<'_>) -> Result<(), Refusal> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         if !connection.frames.take(now.at) {
-            return Err(Refusal { code: CloseCode::TooFast, detail: format!("above {FRAMES_PER_SECOND} frames a second") });
+            return Err(Refusal {
+                code: CloseCode::TooFast,
+                detail: format!("above {FRAMES_PER_SECOND} frames a second"),
+            });
         }
         let frame = decode_client(raw)?;
         match (frame.message_type(), &mut connection.stage) {
@@ -279,10 +282,9 @@ impl Edge {
         };
         player.check_numbers(commands)?;
         for item in commands.items() {
-            self.schema.verify(item.payload().bytes()).map_err(|error| Refusal {
-                code: CloseCode::Malformed,
-                detail: format!("a command: {error}"),
-            })?;
+            self.schema
+                .verify(item.payload().bytes())
+                .map_err(|error| Refusal { code: CloseCode::Malformed, detail: format!("a command: {error}") })?;
         }
         if self.uplink.is_full() {
             return Err(Refusal { code: CloseCode::Internal, detail: "the log does not keep up".to_owned() });

@@ -69,7 +69,11 @@ impl Edge {
         });
         match read {
             Ok((manifest, schema)) => {
-                tracing::info!(game = manifest.game(), rules = manifest.rules_version(), "the service accepts this edge");
+                tracing::info!(
+                    game = manifest.game(),
+                    rules = manifest.rules_version(),
+                    "the service accepts this edge"
+                );
                 self.manifest = Some(manifest.into());
                 self.schema = schema;
                 self.link = LinkState::Up;

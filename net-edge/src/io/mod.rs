@@ -35,17 +35,31 @@ use connection::Order;
 
 /// All that can happen to an edge.
 enum Event {
-    Connected { id: ConnectionId, control: Arc<Backlog> },
-    ControlBytes { id: ConnectionId, bytes: Bytes },
-    ControlEnd { id: ConnectionId },
-    ForeignStream { id: ConnectionId },
-    Lost { id: ConnectionId },
+    Connected {
+        id: ConnectionId,
+        control: Arc<Backlog>,
+    },
+    ControlBytes {
+        id: ConnectionId,
+        bytes: Bytes,
+    },
+    ControlEnd {
+        id: ConnectionId,
+    },
+    ForeignStream {
+        id: ConnectionId,
+    },
+    Lost {
+        id: ConnectionId,
+    },
     Egress(Arc<[u8]>),
     EgressClosed,
     Linked(ClusterLink),
     /// A deadline of the core's, or a message to be offered again.
     Time,
-    Stop { done: oneshot::Sender<()> },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// Live connections, and the way to each.

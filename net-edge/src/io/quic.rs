@@ -11,8 +11,8 @@ use protocol::limits::{
 };
 use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn_proto::HashedConnectionIdGenerator;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -55,9 +55,13 @@ pub(super) fn endpoint_config(seed: &[u8]) -> EndpointConfig {
     let reset = hmac::sign(&key, b"worldlog stateless reset");
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref())));
     // Packets for ids of another generator would be dropped without an answer.
+    // After a restart all players ask at once; each answer is smaller than the question.
+    config.min_reset_interval(RESET_INTERVAL);
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(of_ids)));
     config
 }
+
+const RESET_INTERVAL: Duration = Duration::from_micros(100);
 
 fn transport() -> TransportConfig {
     let idle = Duration::from_millis(IDLE_MS_MAX).try_into().expect("some seconds fit");
