@@ -110,10 +110,10 @@ fn write(writer: &mut Writer, columns: &mut Columns, before: &Model, after: &Mod
         before[index].keys().filter(|id| !after[index].contains_key(id)).copied().collect()
     };
     writer.begin(columns, &gone(0));
-    for index in 0..after.len() {
+    for (index, model) in after.iter().enumerate() {
         let mut present = Vec::new();
         let mut rows = Vec::new();
-        for (place, (id, row)) in after[index].iter().enumerate() {
+        for (place, (id, row)) in model.iter().enumerate() {
             present.push((*id, place as u32));
             rows.extend_from_slice(row);
         }

@@ -1,4 +1,7 @@
 //! The way of commands into the log: all that arrive together share a message, and nothing overtakes.
+//!
+//! A command that comes after a pause leaves at once; while they come faster than that, those of a millisecond share
+//! a message. So batching costs nothing where there is nothing to batch.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,6 +13,8 @@ pub(super) struct Uplink {
     batch: CommandBatchT,
     /// When the batch must be on its way.
     due: Option<Instant>,
+    /// Before that, the next batch waits for company.
+    not_before: Option<Instant>,
     messages: VecDeque<Vec<u8>>,
     /// Bytes of `messages`.
     waiting_bytes: usize,
@@ -21,6 +26,7 @@ impl Uplink {
         Self {
             batch: CommandBatchT::default(),
             due: None,
+            not_before: None,
             messages: VecDeque::new(),
             waiting_bytes: 0,
             is_backlogged: false,
@@ -37,7 +43,11 @@ impl Uplink {
         (head.session, head.epoch, head.seq, head.bytes) = (session, epoch, seq, payload.len() as u32);
         self.batch.heads.push(head);
         self.batch.payload.extend_from_slice(payload);
-        self.due.get_or_insert(now + Duration::from_millis(UPLINK_WAIT_MS_MAX));
+        if self.due.is_none() {
+            let due = self.not_before.map_or(now, |at| at.max(now));
+            self.due = Some(due);
+            self.not_before = Some(due + Duration::from_millis(UPLINK_WAIT_MS_MAX));
+        }
         if self.batch.heads.len() * HEAD_BYTES + self.batch.payload.len() >= UPLINK_BATCH_BYTES {
             self.flush();
         }
