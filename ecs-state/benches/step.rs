@@ -19,7 +19,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::Criterion;
 use drift::{Drift, Raw, STILL, open, setup};
 use ecs_state::{Keyframe, Simulation};
 use protocol::Columns;
@@ -57,7 +57,7 @@ impl Samples {
     }
 
     fn measure(&self, criterion: &mut Criterion, name: &str, size: u32, mut run: impl FnMut()) {
-        criterion.bench_function(BenchmarkId::new(name, size), |bencher| {
+        criterion.bench_function(&format!("{name}/{size}"), |bencher| {
             bencher.iter_custom(|iterations| {
                 let start = Instant::now();
                 (0..iterations).for_each(|_| run());
