@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ecs_state::{ContentError, Game, Input, Keyframe, KeyframeError, MatchSetup, Simulation, StepOutput};
 use protocol::OutcomeCode;
-use protocol::limits::COMMANDS_PER_TICK_MAX;
 use serde::{Deserialize, Serialize};
 
 /// A tick as it can be run again.
@@ -43,8 +42,9 @@ pub struct Match<G: Game> {
     /// Where the entry of the last tick ends in the log.
     position: u64,
     waiting: Vec<Waiting>,
-    /// Ticks after the last keyframe; the last tick too when it was a barrier.
-    steps: Vec<StepRecord>,
+    /// Ticks after the last keyframe; the last tick too when it was a barrier. Shared, so that a
+    /// snapshot copies no commands.
+    steps: Vec<Arc<StepRecord>>,
 }
 
 /// All of a match but its keyframe, for a snapshot.
@@ -57,7 +57,7 @@ pub(crate) struct MatchState {
     player_count: u32,
     position: u64,
     waiting: Vec<Waiting>,
-    steps: Vec<StepRecord>,
+    steps: Vec<Arc<StepRecord>>,
     tick: u64,
     hash: u64,
 }
@@ -109,7 +109,7 @@ impl<G: Game> Match<G> {
     /// The last tick as it can be run again; `None` when none ran in this process.
     #[must_use]
     pub fn last_step(&self) -> Option<&StepRecord> {
-        self.steps.last()
+        self.steps.last().map(Arc::as_ref)
     }
 
     pub(crate) fn join(&mut self) -> u32 {
@@ -124,15 +124,15 @@ impl<G: Game> Match<G> {
         self.waiting.push(Waiting { input: Some(Input::Leave { player }), from: None });
     }
 
-    /// Puts a command before the next tick. Beyond [`COMMANDS_PER_TICK_MAX`] of one session it will not run.
+    /// Puts a command before the next tick.
     pub(crate) fn enqueue(&mut self, player: u32, payload: &[u8], origin: Origin) {
-        let of_session = |waiting: &&Waiting| waiting.from.is_some_and(|from| from.session == origin.session);
-        // The newest stand last, and most ticks hold fewer than that in all.
-        let is_one_too_many = self.waiting.len() >= COMMANDS_PER_TICK_MAX
-            && self.waiting.iter().rev().filter(of_session).take(COMMANDS_PER_TICK_MAX).count()
-                == COMMANDS_PER_TICK_MAX;
-        let input = (!is_one_too_many).then(|| Input::Command { player, payload: payload.to_vec() });
+        let input = Some(Input::Command { player, payload: payload.to_vec() });
         self.waiting.push(Waiting { input, from: Some(origin) });
+    }
+
+    /// Lets the next tick say of a command that it was one too many.
+    pub(crate) fn enqueue_rejected(&mut self, origin: Origin) {
+        self.waiting.push(Waiting { input: None, from: Some(origin) });
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -164,7 +164,7 @@ impl<G: Game> Match<G> {
             })
             .collect();
         self.position = position;
-        self.steps.push(StepRecord { time_ms, inputs });
+        self.steps.push(Arc::new(StepRecord { time_ms, inputs }));
         (output, outcomes)
     }
 

@@ -116,20 +116,20 @@ impl<G: Game> Service<G> {
             Event::SessionOpen { session } => {
                 self.strangers.insert(session);
             }
-            Event::SessionClose { session } => self.close_cluster_session(session),
+            Event::SessionClose { session } => self.close_cluster_session(session, outbox),
             Event::Message { session, bytes } => self.on_message(session, bytes, position, outbox),
             Event::Timer { id: TimerId::TICK } => self.on_tick(position, outbox),
             Event::Timer { id: TimerId::EXPIRY } => self.on_expiry(outbox),
             Event::Timer { id } => self.on_wake(id, position, outbox),
         }
         self.step_on_command(position, outbox);
-        self.schedule_expiry(outbox);
     }
 
-    fn close_cluster_session(&mut self, session: ClusterSessionId) {
+    fn close_cluster_session(&mut self, session: ClusterSessionId, outbox: &mut Outbox) {
         self.strangers.remove(&session);
         self.edges.remove(&session);
         self.sessions.detach_edge(session, self.now_ms);
+        self.schedule_expiry(outbox);
     }
 
     // ---- messages ---------------------------------------------------------------------------------
@@ -168,6 +168,7 @@ impl<G: Game> Service<G> {
             self.resume(from, &resume, outbox);
         } else if let Some(detach) = ingress.message_as_detach_session() {
             self.sessions.detach(detach.session(), detach.epoch(), from, self.now_ms);
+            self.schedule_expiry(outbox);
         } else if let Some(leave) = ingress.message_as_leave_session() {
             if self.sessions.get(leave.session()).is_some_and(|session| session.epoch == leave.epoch()) {
                 self.end_session(leave.session(), CloseCode::Left, outbox);
@@ -335,9 +336,10 @@ impl<G: Game> Service<G> {
         for id in self.sessions.expired(self.now_ms) {
             self.end_session(id, CloseCode::NoSession, outbox);
         }
+        self.schedule_expiry(outbox);
     }
 
-    /// Keeps one timer for the session that expires first.
+    /// Keeps one timer for the session that expires first. To be called whenever one was detached.
     fn schedule_expiry(&mut self, outbox: &mut Outbox) {
         let next_ms = self.sessions.next_expiry_ms();
         // A timer that comes too early finds nothing and is set anew; only one that is too late must move.
@@ -359,10 +361,14 @@ impl<G: Game> Service<G> {
             rest = after;
             let (id, seq) = (head.session(), head.seq());
             match self.sessions.judge(id, head.epoch(), seq) {
-                Verdict::Run => {
+                verdict @ (Verdict::Run | Verdict::Reject) => {
                     let session = self.sessions.get(id).expect("it was just judged");
                     let of = self.matches.get_mut(&session.match_id).expect("a session ends with its match");
-                    of.enqueue(session.player, payload, Origin { session: id, seq, position });
+                    let origin = Origin { session: id, seq, position };
+                    match verdict {
+                        Verdict::Run => of.enqueue(session.player, payload, origin),
+                        _ => of.enqueue_rejected(origin),
+                    }
                 }
                 Verdict::Answer(outcome) => answers.push(egress::outcome_of(id, &outcome)),
                 Verdict::Pending => {}
@@ -381,8 +387,15 @@ impl<G: Game> Service<G> {
     fn on_tick(&mut self, position: u64, outbox: &mut Outbox) {
         let Ticking::Rate { millihertz } = G::TICKING else { return };
         let Some(ticker) = &mut self.ticker else { return };
-        ticker.advance(self.now_ms, millihertz);
+        // A timer that fired before it was moved comes too early.
+        let is_due = ticker.next_ms(millihertz) <= self.now_ms;
+        if is_due {
+            ticker.advance(self.now_ms, millihertz);
+        }
         outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+        if !is_due {
+            return;
+        }
         let ids: Vec<u64> = self.matches.keys().copied().collect();
         for match_id in ids {
             self.step(match_id, position, outbox);
@@ -390,10 +403,15 @@ impl<G: Game> Service<G> {
     }
 
     fn on_wake(&mut self, id: TimerId, position: u64, outbox: &mut Outbox) {
-        if let Some(match_id) = id.woken_match()
-            && self.wakes.remove(&match_id).is_some()
-        {
-            self.step(match_id, position, outbox);
+        let Some(match_id) = id.woken_match() else { return };
+        match self.wakes.get(&match_id) {
+            // It fired before it was moved: hosts forget a timer that fired, so it is set again.
+            Some(at_ms) if *at_ms > self.now_ms => outbox.schedule(id, *at_ms),
+            Some(_) => {
+                self.wakes.remove(&match_id);
+                self.step(match_id, position, outbox);
+            }
+            None => {}
         }
     }
 

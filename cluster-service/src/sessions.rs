@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::limits::{OUTCOME_RING, SECRET_HASH_BYTES, SESSION_EXPIRY_MS};
+use protocol::limits::{COMMANDS_PER_TICK_MAX, OUTCOME_RING, SECRET_HASH_BYTES, SESSION_EXPIRY_MS};
 use protocol::{ClusterSessionId, OutcomeCode};
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +51,10 @@ pub(crate) struct PlayerSession {
 /// What is to be done with a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is the next: run it.
+    /// It is the next: run it with the next tick.
     Run,
+    /// It is the next, but one too many for the next tick: rejected there, in the order of the others.
+    Reject,
     /// It was taken before and its outcome is known.
     Answer(Outcome),
     /// It was taken before and waits for its tick.
@@ -177,11 +179,15 @@ impl Sessions {
         if epoch != session.epoch {
             return Verdict::Refuse(OutcomeCode::STALE_EPOCH, seq);
         }
-        if seq == session.last_seq + 1 {
+        if session.last_seq.checked_add(1) == Some(seq) {
+            // Those without an outcome yet are those that wait for the next tick.
+            let answered = session.ring.back().map_or(0, |newest| newest.seq);
+            let is_one_too_many = session.last_seq - answered >= COMMANDS_PER_TICK_MAX as u32;
             session.last_seq = seq;
-            return Verdict::Run;
+            return if is_one_too_many { Verdict::Reject } else { Verdict::Run };
         }
-        if seq > session.last_seq {
+        // Numbers begin with 1: 0 is none of them, and says as little as one from the future.
+        if seq > session.last_seq || seq == 0 {
             return Verdict::Refuse(OutcomeCode::GAP, session.last_seq);
         }
         match session.ring.iter().find(|outcome| outcome.seq == seq) {

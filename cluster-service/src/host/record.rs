@@ -8,10 +8,20 @@ use crate::{Event, LogEntry, TickHash, TimerId};
 /// An entry as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kept {
-    Open { session: u64 },
-    Close { session: u64 },
-    Message { session: u64, bytes: Vec<u8> },
-    Timer { id: TimerId },
+    Open {
+        session: u64,
+    },
+    Close {
+        session: u64,
+    },
+    Message {
+        session: u64,
+        #[serde(with = "whole")]
+        bytes: Vec<u8>,
+    },
+    Timer {
+        id: TimerId,
+    },
 }
 
 impl Kept {
@@ -55,5 +65,39 @@ impl Record {
     /// Position of the last entry.
     pub(crate) const fn last_position(&self) -> u64 {
         self.first_position + self.entries.len() as u64 - 1
+    }
+}
+
+/// Bytes as one piece: the same form as a sequence, without asking for each.
+mod whole {
+    use std::fmt;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
     }
 }

@@ -131,7 +131,10 @@ impl<G: Game> SimHost<G> {
                 hashes.append(&mut outbox.ticks);
             }
         }
-        let lived = &self.hashes[self.hashes.len() - hashes.len()..];
+        let Some(first) = self.hashes.len().checked_sub(hashes.len()) else {
+            return Err(format!("{} ticks ran, {} came back", self.hashes.len(), hashes.len()));
+        };
+        let lived = &self.hashes[first..];
         if let Some((was, is)) = lived.iter().zip(&hashes).find(|(was, is)| was != is) {
             return Err(format!("{was:?} came back as {is:?}"));
         }

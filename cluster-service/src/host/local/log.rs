@@ -129,16 +129,6 @@ impl CommandLog {
         let wal = Wal::open_with(path, config()).map_err(LogError::of(path, "opening"))?;
         Ok(Self { path: path.to_owned(), wal, header_end, buffer: Vec::new() })
     }
-
-    /// Appends a record and makes it durable. Gives where the log goes on after it.
-    pub(crate) fn commit(&mut self, record: &Record) -> Result<u64, LogError> {
-        self.buffer.clear();
-        let buffer = std::mem::take(&mut self.buffer);
-        let buffer = postcard::to_extend(record, buffer).expect("plain data always encodes");
-        let written = self.wal.append_and_sync(&buffer).map_err(LogError::of(&self.path, "appending"));
-        self.buffer = buffer;
-        written.map(|_| self.wal.len())
-    }
 }
 
 impl CommandLog<ReadOnly> {
@@ -153,6 +143,23 @@ impl CommandLog<ReadOnly> {
 }
 
 impl<S: WalStore> CommandLog<S> {
+    /// A log in a store of the caller's, without a header: for tests of what a failing disk does.
+    #[cfg(test)]
+    pub(crate) fn in_store(store: S) -> Self {
+        let wal = Wal::with_store_and_config(store, config()).expect("an empty store");
+        Self { path: PathBuf::from("test"), wal, header_end: 0, buffer: Vec::new() }
+    }
+
+    /// Appends a record and makes it durable. Gives where the log goes on after it.
+    pub(crate) fn commit(&mut self, record: &Record) -> Result<u64, LogError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let buffer = postcard::to_extend(record, buffer).expect("plain data always encodes");
+        let written = self.wal.append_and_sync(&buffer).map_err(LogError::of(&self.path, "appending"));
+        self.buffer = buffer;
+        written.map(|_| self.wal.len())
+    }
+
     /// Bytes that a crash left of an entry that nobody was told of.
     pub(crate) fn torn_tail_bytes(&self) -> u64 {
         self.wal.truncated_on_open()
@@ -221,14 +228,14 @@ fn check_header(path: &Path, ours: &LogHeader) -> Result<u64, LogError> {
     if magic != MAGIC {
         return Err(foreign());
     }
-    if version > VERSION {
-        return Err(LogError::Version { path: path.to_owned(), found: version });
-    }
     // The record's checksum is wal-db's to check, which does so when the log is opened; a header
     // that it would cut must not get that far.
     let crc = u32::from_le_bytes(start[..4].try_into().expect("four bytes"));
     if crc32c::crc32c(&start[4..end]) != crc {
         return Err(foreign());
+    }
+    if version > VERSION {
+        return Err(LogError::Version { path: path.to_owned(), found: version });
     }
     let found: LogHeader = postcard::from_bytes(rest).map_err(|_| foreign())?;
     if found != *ours {

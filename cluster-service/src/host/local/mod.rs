@@ -13,6 +13,8 @@
 mod clock;
 mod config;
 mod export;
+#[cfg(test)]
+mod failing_disk;
 mod handle;
 mod log;
 mod recovery;

@@ -14,7 +14,7 @@ use wal_db::WalStore;
 
 use super::config::{LocalConfig, lock_file, log_file};
 use super::log::{CommandLog, LogError, LogHeader};
-use super::snapshots::list_snapshots;
+use super::snapshots::{list_snapshots, remove_unfinished};
 use crate::host::record::Record;
 use crate::host::timers::Timers;
 use crate::{Outbox, Service, TickHash};
@@ -104,9 +104,9 @@ pub struct Recovery {
 }
 
 /// A host that is ready to go on.
-pub(crate) struct Recovered<G: Game> {
+pub(crate) struct Recovered<G: Game, S: WalStore = wal_db::FileStore> {
     pub(crate) service: Service<G>,
-    pub(crate) log: CommandLog,
+    pub(crate) log: CommandLog<S>,
     pub(crate) timers: Timers,
     /// Position of the last entry.
     pub(crate) position: u64,
@@ -126,6 +126,7 @@ pub(crate) fn recover<G: Game>(config: &LocalConfig) -> Result<Recovered<G>, Sta
     let begun = Instant::now();
     let data = &config.data;
     let lock = lock(data)?;
+    remove_unfinished(data)?;
     let path = log_file(data);
     let log = CommandLog::open(&path, &log_header::<G>()?)?;
     let mut outbox = Outbox::default();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ecs_state::Game;
 use protocol::ClusterSessionId;
 use protocol::limits::{INGRESS_BYTES_MAX, LOG_BATCH_BYTES, LOG_HOLD_MS_MAX};
+use wal_db::WalStore;
 
 use super::clock::LogClock;
 use super::config::{LocalConfig, snapshot_file, snapshot_folder};
@@ -27,10 +28,10 @@ use crate::{Outbox, Service, TickHash};
 /// How often the figures for people are brought up to date.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
 
-pub(crate) struct Runner<G: Game> {
+pub(crate) struct Runner<G: Game, S: WalStore = wal_db::FileStore> {
     config: LocalConfig,
     service: Service<G>,
-    log: CommandLog,
+    log: CommandLog<S>,
     timers: Timers,
     position: u64,
     unlogged: Vec<TickHash>,
@@ -64,10 +65,10 @@ struct SnapshotPlan {
     replies: Vec<SyncSender<Result<PathBuf, HostError>>>,
 }
 
-impl<G: Game> Runner<G> {
+impl<G: Game, S: WalStore> Runner<G, S> {
     pub(crate) fn new(
         config: LocalConfig,
-        recovered: Recovered<G>,
+        recovered: Recovered<G, S>,
         inbox: Inbox,
         status: Arc<Mutex<HostStatus>>,
     ) -> Self {

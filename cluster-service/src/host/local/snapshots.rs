@@ -46,6 +46,24 @@ pub fn list_snapshots(data: &Path) -> Result<Vec<SnapshotInfo>, FileError> {
     Ok(found)
 }
 
+/// Removes what a crash left of a snapshot that was being written. Only for who holds the folder's lock.
+pub(crate) fn remove_unfinished(data: &Path) -> Result<(), FileError> {
+    let folder = snapshot_folder(data);
+    if !folder.exists() {
+        return Ok(());
+    }
+    let entries =
+        fs::read_dir(&folder).map_err(|source| FileError::Io { path: folder.clone(), operation: "listing", source })?;
+    for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        if path.to_str().is_some_and(|name| name.ends_with(".wls.new"))
+            && let Err(error) = fs::remove_file(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "an unfinished snapshot stays");
+        }
+    }
+    Ok(())
+}
+
 /// What a snapshot was found to hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifiedSnapshot {
