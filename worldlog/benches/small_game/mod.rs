@@ -20,12 +20,12 @@ use tokio::sync::mpsc;
 /// The newest number that the player sent.
 #[derive(Component, Replicated, Debug, Clone, Copy, PartialEq, Eq)]
 #[replicated(number = 1)]
-pub struct Number {
+pub(crate) struct Number {
     value: u32,
 }
 
 #[derive(Resource, Clone)]
-pub struct Nothing;
+pub(crate) struct Nothing;
 
 fn note(mut inbox: ResMut<'_, Inbox<u32>>, mut numbers: Query<'_, '_, (&Identity, &mut Number)>) {
     for order in inbox.iter_mut() {
@@ -40,7 +40,7 @@ fn note(mut inbox: ResMut<'_, Inbox<u32>>, mut numbers: Query<'_, '_, (&Identity
 macro_rules! game {
     ($name:ident, $text:literal, $ticking:expr) => {
         /// The game, at its pace.
-        pub struct $name;
+        pub(crate) struct $name;
 
         impl Game for $name {
             const NAME: &'static str = $text;
@@ -89,14 +89,14 @@ game!(OnCommand, "numbers-on-command", Ticking::OnCommand);
 game!(AtRate, "numbers-at-30-hz", Ticking::Rate { millihertz: 30_000 });
 
 /// Owner and number of each player.
-pub fn numbers(columns: &Columns) -> Vec<(u32, u32)> {
+pub(crate) fn numbers(columns: &Columns) -> Vec<(u32, u32)> {
     let (index, layout) = columns.manifest().layout_of("Number").expect("the game has it");
     let rows = columns.column(index).iter();
     rows.map(|(id, row)| (columns.owner(id).unwrap_or_default(), layout.fields[0].read(row) as u32)).collect()
 }
 
 /// A host and an edge of this process, with one match.
-pub struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
     pub certificate: [u8; 32],
     signer: TokenSigner,
@@ -105,7 +105,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start<G: Game>(folder: &Path) -> Self {
+    pub(crate) async fn start<G: Game>(folder: &Path) -> Self {
         let host = LocalHost::start::<G>(LocalConfig::new(folder)).expect("a fresh folder");
         open_match(&host.connector()).await;
         let certificate = Certificate::self_signed(folder).expect("a fresh folder");
@@ -116,12 +116,12 @@ impl Server {
         Self { address: edge.local_addr(), certificate: sha256, signer, edge, host }
     }
 
-    pub fn token(&self, account: &str) -> String {
+    pub(crate) fn token(&self, account: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set").as_secs();
         self.signer.sign(&Claims::new(MatchId(1), account, now))
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.edge.stop(Duration::from_millis(500)).await;
         self.host.stop().expect("it ran until now");
     }

@@ -84,7 +84,8 @@ pub(super) fn run<G: Game>(arguments: Arguments, content: GameContent, answer: A
         content,
         seed: arguments.seed,
     };
-    runtime()?.block_on(serve::<G>(options, arguments.bots, answer))
+    let is_sized = arguments.population.is_some();
+    runtime()?.block_on(serve::<G>(options, arguments.bots, is_sized, answer))
 }
 
 /// A member that stops can be restored; one that goes on after a broken invariant cannot.
@@ -97,7 +98,7 @@ fn abort_on_panic() {
     }));
 }
 
-async fn serve<G: Game>(options: DevOptions, bots: usize, answer: Answer) -> Done {
+async fn serve<G: Game>(options: DevOptions, bots: usize, is_sized: bool, answer: Answer) -> Done {
     let hear = |kind| signal(kind).map_err(|error| Failure::Failed(format!("listening to signals: {error}")));
     let (mut term, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     let dev = tokio::select! {
@@ -106,6 +107,9 @@ async fn serve<G: Game>(options: DevOptions, bots: usize, answer: Answer) -> Don
         _ = interrupt.recv() => return Ok(()),
     };
     announce(&dev, answer);
+    if is_sized && !dev.has_opened_match() {
+        eprintln!("worldlog: --population is for a new match; match {} goes on as it is", dev.running().match_id);
+    }
     let (end, bots) = begin_bots(&dev, bots)?;
     let mut live = Live::new(answer.json);
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -141,7 +145,6 @@ async fn serve<G: Game>(options: DevOptions, bots: usize, answer: Answer) -> Don
 }
 
 /// Starts bots that play until the sender is dropped.
-#[expect(clippy::type_complexity, reason = "the two ends of a task, used once")]
 fn begin_bots(
     dev: &Dev,
     bots: usize,

@@ -34,7 +34,7 @@ impl Live {
         if self.is_terminal {
             self.draw(&lines(host, edge, tick_rate, up, down));
         } else if self.shown % PLAIN_EVERY == 1 {
-            println!("{}", lines(host, edge, tick_rate, up, down).join(" | "));
+            write(&format!("{}\n", lines(host, edge, tick_rate, up, down).join(" | ")));
         }
     }
 
@@ -42,11 +42,7 @@ impl Live {
         let Some((then, ticks, received, sent)) = self.last else { return (0.0, 0.0, 0.0) };
         let seconds = (now - then).as_secs_f64().max(1e-3);
         let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
-        (
-            rate(host.ticks, ticks),
-            rate(edge.received_bytes_total, received),
-            rate(edge.sent_bytes_total, sent),
-        )
+        (rate(host.ticks, ticks), rate(edge.received_bytes_total, received), rate(edge.sent_bytes_total, sent))
     }
 
     fn draw(&mut self, lines: &[String]) {
@@ -58,10 +54,14 @@ impl Live {
             screen += &format!("\x1b[2K{line}\n");
         }
         self.drawn = lines.len();
-        let mut stdout = std::io::stdout().lock();
-        // A terminal that went away is no reason to stop a server.
-        let _ = stdout.write_all(screen.as_bytes()).and_then(|()| stdout.flush());
+        write(&screen);
     }
+}
+
+/// A terminal or pipe that went away is no reason to stop a server.
+fn write(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 fn lines(host: &HostStatus, edge: &EdgeStats, tick_rate: f64, up: f64, down: f64) -> Vec<String> {

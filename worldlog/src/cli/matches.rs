@@ -7,7 +7,7 @@ use ecs_state::Game;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::office::Where;
+use super::office::{Where, existing};
 use super::{Answer, Done, Failure, live, table};
 use crate::GameContent;
 
@@ -63,9 +63,9 @@ pub(super) fn run<G: Game>(verb: Verb, content: GameContent, answer: Answer) -> 
         Verb::List { at } => list::<G>(&at, answer),
         Verb::Open { at, seed, label, population, content: file } => {
             let bytes = match (file, population, content.with_population) {
-                (Some(path), _, _) => {
-                    Some(std::fs::read(&path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?)
-                }
+                (Some(path), _, _) => Some(
+                    std::fs::read(&path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?,
+                ),
                 (None, Some(population), Some(with_population)) => Some(with_population(population)),
                 (None, Some(_), None) => {
                     return Err(Failure::Usage("--population: this game has no entities of its own".to_owned()));
@@ -88,8 +88,8 @@ pub(super) fn run<G: Game>(verb: Verb, content: GameContent, answer: Answer) -> 
             if out.exists() && !force {
                 return Err(Failure::Failed(format!("{} exists; --force replaces it", out.display())));
             }
-            let exported =
-                cluster_service::export_match::<G>(&data, id, &out).map_err(|error| Failure::Failed(error.to_string()))?;
+            let exported = cluster_service::export_match::<G>(existing(&data)?, id, &out)
+                .map_err(|error| Failure::Failed(error.to_string()))?;
             answer.give(&exported, || {
                 table(&[
                     ("file", exported.path.display().to_string()),
@@ -109,12 +109,14 @@ fn list<G: Game>(at: &Where, answer: Answer) -> Done {
     let listed: Value = match at.find() {
         Some(office) => office.get("/matches")?,
         None => {
-            let matches = cluster_service::list_matches::<G>(&at.data).map_err(|error| Failure::Failed(error.to_string()))?;
+            let matches = cluster_service::list_matches::<G>(existing(&at.data)?)
+                .map_err(|error| Failure::Failed(error.to_string()))?;
             json!({ "matches": matches })
         }
     };
     answer.give(&listed, || {
-        let mut text = format!("{:>6} {:>10} {:>8} {:>9}  {:<16} label\n", "match", "tick", "players", "entities", "hash");
+        let mut text =
+            format!("{:>6} {:>10} {:>8} {:>9}  {:<16} label\n", "match", "tick", "players", "entities", "hash");
         for open in listed["matches"].as_array().into_iter().flatten() {
             let word = |key: &str| open[key].as_str().map_or_else(|| open[key].to_string(), str::to_owned);
             text += &format!(

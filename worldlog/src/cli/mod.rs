@@ -12,6 +12,7 @@ mod status;
 mod swarm;
 mod token;
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -87,11 +88,12 @@ pub(crate) struct Answer {
 impl Answer {
     /// Prints the answer: the object, or the text for people.
     pub(crate) fn give(self, object: &impl Serialize, text: impl FnOnce() -> String) {
-        if self.json {
-            println!("{}", serde_json::to_string(object).expect("answers are plain data"));
-        } else {
-            println!("{}", text().trim_end());
-        }
+        let mut line = if self.json { serde_json::to_string(object).expect("answers are plain data") } else { text() };
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        let mut stdout = std::io::stdout().lock();
+        // Whoever does not listen any more needs no answer.
+        let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
     }
 }
 
@@ -125,7 +127,9 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("WORLDLOG_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let installed = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let has_colours = std::io::stderr().is_terminal();
+    let format = tracing_subscriber::fmt().with_ansi(has_colours).with_writer(std::io::stderr);
+    let installed = format.with_env_filter(filter).try_init();
     if installed.is_err() {
         eprintln!("worldlog: another log is installed in this process; using it");
     }

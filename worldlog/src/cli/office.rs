@@ -52,6 +52,17 @@ impl Where {
     }
 }
 
+/// Says so when a folder that is to be read is not there.
+pub(super) fn existing(data: &Path) -> Result<&Path, Failure> {
+    if data.is_dir() {
+        return Ok(data);
+    }
+    Err(Failure::Failed(format!(
+        "{}: no such folder; name the data folder of a `worldlog dev` with --data",
+        data.display()
+    )))
+}
+
 impl Office {
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None)
@@ -93,10 +104,7 @@ impl Office {
     }
 }
 
-async fn exchange(
-    address: SocketAddr,
-    request: Request<Full<Bytes>>,
-) -> Result<(hyper::StatusCode, Bytes), String> {
+async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<(hyper::StatusCode, Bytes), String> {
     let socket = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(|error| error.to_string())?;

@@ -40,11 +40,18 @@ pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
             ("times real time", format!("{:.0}", report.times_realtime)),
         ])
     });
-    let Some(first) = &report.first_difference else { return Ok(()) };
-    let component = first.component.as_deref().unwrap_or("none (the record itself is wrong)");
-    eprintln!(
-        "worldlog: tick {} differs first: hash {} recorded, {} computed; component: {component}",
-        first.tick, first.expected, first.found
-    );
+    if report.mismatches == 0 {
+        return Ok(());
+    }
+    match &report.first_difference {
+        Some(first) => {
+            let component = first.component.as_deref().unwrap_or("none (the record itself is wrong)");
+            eprintln!(
+                "worldlog: tick {} differs first: hash {} recorded, {} computed; component: {component}",
+                first.tick, first.expected, first.found
+            );
+        }
+        None => eprintln!("worldlog: {} recorded keyframes are not the world that was reached", report.mismatches),
+    }
     Err(Failure::Found)
 }

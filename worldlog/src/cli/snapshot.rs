@@ -7,7 +7,7 @@ use ecs_state::Game;
 use hyper::Method;
 use serde_json::json;
 
-use super::office::Where;
+use super::office::{Where, existing};
 use super::{Answer, Done, Failure, live, table};
 
 #[derive(Debug, Subcommand)]
@@ -33,7 +33,8 @@ pub(super) enum Verb {
 pub(super) fn run<G: Game>(verb: Verb, answer: Answer) -> Done {
     match verb {
         Verb::List { data } => {
-            let found = cluster_service::list_snapshots(&data).map_err(|error| Failure::Failed(error.to_string()))?;
+            let found = cluster_service::list_snapshots(existing(&data)?)
+                .map_err(|error| Failure::Failed(error.to_string()))?;
             answer.give(&json!({ "snapshots": found }), || {
                 let mut text = format!("{:>20} {:>10}  file\n", "position", "size");
                 for info in &found {

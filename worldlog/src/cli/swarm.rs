@@ -1,6 +1,6 @@
 //! `worldlog swarm`
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,8 +16,8 @@ use crate::dev::find_by_quic;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where players connect
-    #[arg(long)]
+    /// Where players connect: address or name, and port
+    #[arg(long, value_parser = address)]
     connect: SocketAddr,
     /// How many bots
     #[arg(long, default_value_t = 32)]
@@ -86,6 +86,14 @@ pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
     let report = runtime()?.block_on(loadtest::run(options, |progress| show(progress, json)));
     answer.give(&report, || report.to_string());
     if report.is_clean() { Ok(()) } else { Err(Failure::Found) }
+}
+
+/// Reads an address, or asks for that of a name. IPv4 comes first, as that is what `dev` listens on by itself.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let found: Vec<SocketAddr> =
+        text.to_socket_addrs().map_err(|error| format!("{error}; write 127.0.0.1:4433 or name:4433"))?.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
+    first.copied().ok_or_else(|| format!("{text} has no address"))
 }
 
 fn show(progress: &Progress, json: bool) {

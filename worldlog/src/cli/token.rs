@@ -43,6 +43,10 @@ pub(super) fn run(verb: Verb, answer: Answer) -> Done {
         return Err(Failure::Usage(format!("--seconds takes 1 to {TOKEN_SECONDS_MAX}")));
     }
     let path = key.unwrap_or_else(|| token_key_of(&data));
+    if !path.exists() {
+        let text = format!("{}: no such key; the first `worldlog dev` on a data folder makes one", path.display());
+        return Err(Failure::Failed(text));
+    }
     let signer = TokenSigner::load(&path).map_err(|error| Failure::Failed(error.to_string()))?;
     let issued = unix_seconds();
     let claims = Claims { expires: issued + seconds, ..Claims::new(MatchId(match_id), account.as_str(), issued) };

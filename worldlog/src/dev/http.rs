@@ -4,12 +4,14 @@
 //! machine unless told otherwise. What changes something needs `authorization: Bearer` and the key in
 //! `keys/admin.key`.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,7 +25,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Operator;
+use super::{Operator, SharedEdge, until_shown};
 
 pub(super) struct HttpServer {
     address: SocketAddr,
@@ -31,22 +33,24 @@ pub(super) struct HttpServer {
     task: JoinHandle<()>,
 }
 
-struct Office {
-    host: Arc<LocalHost>,
-    operator: Operator,
-    admin_key: String,
-    content: Vec<u8>,
+/// What answers are made from.
+pub(super) struct Office {
+    pub(super) host: Arc<LocalHost>,
+    pub(super) edge: SharedEdge,
+    pub(super) operator: Operator,
+    /// What a request that changes something must show.
+    pub(super) admin_key: String,
+    /// Content of matches that are opened without any.
+    pub(super) content: Vec<u8>,
+    pub(super) game: &'static str,
+    pub(super) data: PathBuf,
+    pub(super) quic: SocketAddr,
 }
 
 impl HttpServer {
-    pub(super) async fn start(
-        listen: SocketAddr,
-        host: Arc<LocalHost>,
-        operator: Operator,
-        admin_key: String,
-        content: Vec<u8>,
-    ) -> Result<Self, String> {
-        let socket = tokio::net::TcpListener::bind(listen).await.map_err(|error| format!("listening on {listen}: {error}"))?;
+    pub(super) async fn start(listen: SocketAddr, office: Office) -> Result<Self, String> {
+        let socket =
+            tokio::net::TcpListener::bind(listen).await.map_err(|error| format!("listening on {listen}: {error}"))?;
         let address = socket.local_addr().map_err(|error| error.to_string())?;
         let routes = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
@@ -56,15 +60,19 @@ impl HttpServer {
             .route("/matches", get(matches).post(open_match))
             .route("/matches/{id}", delete(close_match))
             .route("/snapshots", post(take_snapshot))
-            .with_state(Arc::new(Office { host, operator, admin_key, content }));
-        recorder();
+            .with_state(Arc::new(office));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
-            if let Err(error) = axum::serve(socket, routes).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "HTTP ended");
+            tokio::select! {
+                ended = axum::serve(socket, routes).with_graceful_shutdown(stopped) => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "HTTP ended");
+                    }
+                }
+                () = keep_up() => {}
             }
         });
         Ok(Self { address, stop, task })
@@ -77,7 +85,7 @@ impl HttpServer {
     pub(super) async fn stop(self) {
         let _ = self.stop.send(());
         // A connection that is kept open must not keep the process.
-        if tokio::time::timeout(std::time::Duration::from_secs(1), self.task).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(1), self.task).await.is_err() {
             tracing::debug!("HTTP connections were open until the end");
         }
     }
@@ -93,9 +101,10 @@ pub(super) fn admin_key(path: &Path) -> Result<String, String> {
             aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system has no randomness".to_owned())?;
             let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let written = file.as_mut().map_err(|error| error.to_string()).and_then(|file| {
-                file.write_all(key.as_bytes()).map_err(|error| error.to_string())
-            });
+            let written = file
+                .as_mut()
+                .map_err(|error| error.to_string())
+                .and_then(|file| file.write_all(key.as_bytes()).map_err(|error| error.to_string()));
             written.map_err(|error| format!("{}: {error}", path.display()))?;
             Ok(key)
         }
@@ -113,7 +122,31 @@ async fn readiness(State(office): Desk) -> Response {
 }
 
 async fn status(State(office): Desk) -> Response {
-    Json(json!({ "host": office.host.status(), "recovery": office.host.recovery() })).into_response()
+    let edge = office.edge.stats();
+    let closes: BTreeMap<_, _> = edge.closes_total.iter().map(|(code, count)| (format!("{code:?}"), count)).collect();
+    Json(json!({
+        "pid": std::process::id(),
+        "game": office.game,
+        "data": office.data,
+        "quic": office.quic,
+        "host": office.host.status(),
+        "edge": {
+            "connections": edge.connections,
+            "players": edge.players,
+            "joins": edge.joins_total,
+            "commands": edge.commands_total,
+            "received_bytes": edge.received_bytes_total,
+            "sent_bytes": edge.sent_bytes_total,
+            "turned_away": edge.turned_away_total,
+            "fallen_behind": edge.fallen_behind_total,
+            "hash_mismatches": edge.hash_mismatches_total,
+            "ack_ms_p50": edge.ack.p50.as_secs_f64() * 1e3,
+            "ack_ms_p99": edge.ack.p99.as_secs_f64() * 1e3,
+            "closes": closes,
+        },
+        "recovery": office.host.recovery(),
+    }))
+    .into_response()
 }
 
 async fn matches(State(office): Desk) -> Response {
@@ -134,7 +167,10 @@ async fn open_match(State(office): Desk, headers: HeaderMap, Json(request): Json
     }
     let content = request.content.map_or_else(|| office.content.clone(), String::into_bytes);
     match office.operator.open_match(request.seed, &request.label, content).await {
-        Ok(match_id) => Json(json!({ "match": match_id })).into_response(),
+        Ok(match_id) => {
+            until_shown(&office.host, |status| status.matches.iter().any(|open| open.id == match_id)).await;
+            Json(json!({ "match": match_id })).into_response()
+        }
         Err(error) => refused(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
@@ -144,7 +180,10 @@ async fn close_match(State(office): Desk, headers: HeaderMap, UrlPath(id): UrlPa
         return refusal;
     }
     match office.operator.close_match(id).await {
-        Ok(match_id) => Json(json!({ "match": match_id, "closed": true })).into_response(),
+        Ok(match_id) => {
+            until_shown(&office.host, |status| status.matches.iter().all(|open| open.id != match_id)).await;
+            Json(json!({ "match": match_id, "closed": true })).into_response()
+        }
         Err(error) => refused(StatusCode::NOT_FOUND, &error.to_string()),
     }
 }
@@ -177,7 +216,12 @@ fn refused(code: StatusCode, error: &str) -> Response {
     (code, Json(json!({ "error": error }))).into_response()
 }
 
-/// One recorder a process; a second process in tests finds it installed.
+/// Collects what the parts of this process count from now on.
+pub(super) fn install_recorder() {
+    recorder();
+}
+
+/// One recorder a process, however often it is asked for.
 fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
@@ -189,6 +233,17 @@ fn recorder() -> &'static PrometheusHandle {
         handle
     })
 }
+
+/// Samples are folded into their histograms, so that they do not pile up when nobody asks for them.
+async fn keep_up() {
+    let mut often = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        often.tick().await;
+        recorder().run_upkeep();
+    }
+}
+
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 async fn figures(State(office): Desk) -> Response {
     let status = office.host.status();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cluster_service::{EgressSink, LocalConnector, LocalIngress, SinkFull};
 use net_edge::{Cluster, ClusterLink, Ingress, OfferError};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Messages that may wait for an edge before its session is closed: two minutes of ticks of one match.
 const EGRESS_BACKLOG_MAX: usize = 4_096;
@@ -34,7 +35,11 @@ struct Sink(mpsc::Sender<Arc<[u8]>>);
 
 impl EgressSink for Sink {
     fn send(&mut self, message: &Arc<[u8]>) -> Result<(), SinkFull> {
-        self.0.try_send(Arc::clone(message)).map_err(|_| SinkFull)
+        match self.0.try_send(Arc::clone(message)) {
+            Err(TrySendError::Full(_)) => Err(SinkFull),
+            // Who is gone drops its way in too, and that closes the session.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod registry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
@@ -41,11 +41,12 @@ pub struct DevOptions {
 /// A host, an edge and an HTTP server in this process.
 pub struct Dev {
     host: Arc<LocalHost>,
-    edge: EdgeServer,
+    edge: SharedEdge,
     http: http::HttpServer,
     running: Running,
     registered: registry::Registered,
     fresh_keys: bool,
+    opened_match: bool,
     certificate_sha256: [u8; 32],
 }
 
@@ -55,7 +56,10 @@ impl Dev {
     /// # Errors
     /// What is wrong and what to do, as text for people.
     pub async fn start<G: Game>(options: DevOptions) -> Result<Self, String> {
-        let data = std::path::absolute(&options.data).map_err(|error| format!("{}: {error}", options.data.display()))?;
+        // Counters that are made before it would not be seen.
+        http::install_recorder();
+        let data =
+            std::path::absolute(&options.data).map_err(|error| format!("{}: {error}", options.data.display()))?;
         let config = LocalConfig { snapshot_every: options.snapshot_every, ..LocalConfig::new(&data) };
         let host = tokio::task::spawn_blocking(move || LocalHost::start::<G>(config))
             .await
@@ -80,21 +84,26 @@ impl Dev {
                 .await
                 .map_err(|error| format!("no match was opened: {error}"))?,
         };
+        until_shown(&host, |status| status.matches.iter().any(|open| open.id == match_id)).await;
         let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificate);
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
-        let http = http::HttpServer::start(options.http, Arc::clone(&host), operator, admin_key, options.content)
-            .await
-            .map_err(|error| taken(&error, "--http"))?;
-        let running = Running {
-            quic: edge.local_addr(),
-            http: http.local_addr(),
-            match_id,
-            pid: std::process::id(),
-            data,
-            token_key,
+        let quic = edge.local_addr();
+        let edge = SharedEdge(Arc::new(Mutex::new(Some(edge))));
+        let office = http::Office {
+            host: Arc::clone(&host),
+            edge: edge.clone(),
+            operator,
+            admin_key,
+            content: options.content,
+            game: G::NAME,
+            data: data.clone(),
+            quic,
         };
+        let http = http::HttpServer::start(options.http, office).await.map_err(|error| taken(&error, "--http"))?;
+        let pid = std::process::id();
+        let running = Running { quic, http: http.local_addr(), match_id, pid, data, token_key };
         let registered = registry::register(&running)?;
-        Ok(Self { host, edge, http, running, registered, fresh_keys, certificate_sha256 })
+        Ok(Self { host, edge, http, running, registered, fresh_keys, opened_match: open.is_none(), certificate_sha256 })
     }
 
     /// Where it listens and what it holds.
@@ -113,6 +122,12 @@ impl Dev {
     #[must_use]
     pub const fn has_fresh_keys(&self) -> bool {
         self.fresh_keys
+    }
+
+    /// Whether the match was opened just now.
+    #[must_use]
+    pub const fn has_opened_match(&self) -> bool {
+        self.opened_match
     }
 
     /// SHA-256 of the edge's certificate, for clients that pin it.
@@ -138,18 +153,52 @@ impl Dev {
     /// # Errors
     /// When the host had failed.
     pub async fn stop(self) -> Result<(), String> {
-        self.edge.stop(Duration::from_secs(2)).await;
+        self.edge.stop().await;
         self.http.stop().await;
         drop(self.registered);
-        let Ok(host) = Arc::try_unwrap(self.host) else {
-            return Err("a request is still being answered; what was acknowledged is safe in the log".to_owned());
+        let stop = move || match Arc::try_unwrap(self.host) {
+            Ok(host) => host.stop(),
+            // A request is still being answered; the process ends with it.
+            Err(host) => host.take_snapshot().map(|_| ()),
         };
-        tokio::task::spawn_blocking(move || host.stop())
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())
+        tokio::task::spawn_blocking(stop).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
+
+/// The host brings its figures up to date now and then. Waits until they show what was done, so that whoever is told
+/// of it sees it too.
+async fn until_shown(host: &LocalHost, is_shown: impl Fn(&HostStatus) -> bool) {
+    for _ in 0..SHOWN_CHECKS {
+        let status = host.status();
+        if is_shown(&status) || status.failure.is_some() {
+            return;
+        }
+        tokio::time::sleep(SHOWN_CHECK).await;
+    }
+}
+
+const SHOWN_CHECKS: u32 = 200;
+const SHOWN_CHECK: Duration = Duration::from_millis(5);
+
+/// The edge, until it stops.
+#[derive(Clone)]
+struct SharedEdge(Arc<Mutex<Option<EdgeServer>>>);
+
+impl SharedEdge {
+    fn stats(&self) -> EdgeStats {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(EdgeServer::stats).unwrap_or_default()
+    }
+
+    async fn stop(&self) {
+        let edge = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(edge) = edge {
+            edge.stop(EDGE_GRACE).await;
+        }
+    }
+}
+
+/// How long players may take to go.
+const EDGE_GRACE: Duration = Duration::from_secs(2);
 
 fn taken(error: &str, option: &str) -> String {
     if error.contains("in use") {

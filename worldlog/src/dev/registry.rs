@@ -82,7 +82,9 @@ fn is_alive(pid: u32) -> bool {
 /// A folder of this user alone: what stands there says which keys to use.
 fn folder() -> Result<PathBuf, String> {
     let uid = fs::metadata("/proc/self").map_err(|error| format!("/proc: {error}"))?.uid();
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    // It is set in many containers where nobody made the folder.
+    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|base| base.is_dir());
+    let base = base.unwrap_or_else(std::env::temp_dir);
     let folder = base.join(format!("worldlog-{uid}"));
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     match fs::DirBuilder::new().mode(0o700).create(&folder) {
