@@ -1,5 +1,8 @@
 //! What the keyframe barrier keeps, what it loses, and what it refuses.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::disallowed_methods, reason = "mistakes made on purpose, and a process started with an environment")]
+
 mod brawl;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,6 +2,9 @@
 //!
 //! `WORLDLOG_SOAK=1` plays ten times as many seeds.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::disallowed_methods, reason = "how many seeds to play is read from the environment")]
+
 mod brawl;
 
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 //! When a change of rules of `ecs-state` (order of capture, hash, randomness, encoding) moves them,
 //! matches recorded before replay differently: say so in CHANGELOG.md and raise the format versions.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod brawl;
 
 use brawl::plant::Hazard;

@@ -1,5 +1,7 @@
 //! What the derive makes of a struct.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use bevy_ecs::prelude::Component;
 use ecs_state::field::{FieldKind, FieldValue, Sync, Visibility, put_quantized, take_quantized};
 use ecs_state::{EntityId, PlayerId, Replicated};

@@ -202,7 +202,7 @@ pub fn tally(
         tally.order = tally.order.wrapping_mul(0x0000_0100_0000_01b3) ^ word;
     }
     tally.rounds -= index.len() as i64;
-    if tally.order % 3 == 0 {
+    if tally.order.is_multiple_of(3) {
         wake.after_ms((tally.order % 1_000) as u32);
     }
 }
