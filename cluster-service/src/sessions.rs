@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::limits::{COMMANDS_PER_TICK_MAX, OUTCOME_RING, SECRET_HASH_BYTES, SESSION_EXPIRY_MS};
+use protocol::limits::{
+    COMMANDS_PER_TICK_MAX, OUTCOME_RING, SECRET_HASH_BYTES, SECRETS_OFFERED_MAX, SESSION_EXPIRY_MS,
+};
 use protocol::{ClusterSessionId, OutcomeCode};
 use serde::{Deserialize, Serialize};
 
@@ -43,9 +45,9 @@ pub(crate) struct PlayerSession {
     pub(crate) last_seq: u32,
     pub(crate) ring: VecDeque<Outcome>,
     pub(crate) seat: Seat,
-    /// Both the secret that was used last and the one given out then are good: the answer that
-    /// carries the new one may get lost.
-    secrets: [SecretHash; 2],
+    /// The secret that was used last, then those given out for it. All are good: the answer that
+    /// carries a new one may get lost, or a resume from before a cut may run after a later one.
+    secrets: Vec<SecretHash>,
 }
 
 /// What is to be done with a command.
@@ -123,7 +125,7 @@ impl Sessions {
             last_seq: 0,
             ring: VecDeque::new(),
             seat: Seat::Attached(edge.0),
-            secrets: [secret, secret],
+            secrets: vec![secret],
         };
         self.table.insert(self.last_id, session);
         self.last_id
@@ -148,7 +150,14 @@ impl Sessions {
             return None;
         }
         let before = (session.attached(), session.epoch);
-        session.secrets = [*secret, next];
+        if session.secrets[0] != *secret {
+            session.secrets = vec![*secret];
+        } else if session.secrets.len() > SECRETS_OFFERED_MAX {
+            session.secrets.remove(1);
+        }
+        if !session.secrets.contains(&next) {
+            session.secrets.push(next);
+        }
         session.epoch += 1;
         session.seat = Seat::Attached(edge.0);
         Some(before)

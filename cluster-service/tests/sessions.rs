@@ -12,7 +12,9 @@ use edge::{Edge, Token, codes, commands, detach, ended, leave, outcomes};
 use games::{AtRate, Command, OnCommand, SHORT, purse};
 use protocol::OutcomeCode;
 use protocol::cluster::{EgressMessageT, SessionJoinedT, SessionOutcomeT};
-use protocol::limits::{PLAYERS_PER_MATCH_MAX, SESSION_EXPIRY_MS, TOKEN_CLOCK_SLACK_MS, TOKEN_SECONDS_MAX};
+use protocol::limits::{
+    PLAYERS_PER_MATCH_MAX, SECRETS_OFFERED_MAX, SESSION_EXPIRY_MS, TOKEN_CLOCK_SLACK_MS, TOKEN_SECONDS_MAX,
+};
 use protocol::outcome::CloseCode;
 use snapshots::{ChunkFile, FileKind};
 
@@ -214,17 +216,22 @@ fn tokens_that_expired_or_live_too_long_are_refused() {
 }
 
 #[test]
-fn the_used_and_the_next_secret_are_good_until_one_of_them_is_used() {
+fn the_secret_used_and_those_given_out_for_it_are_good_until_one_of_the_latter_is_used() {
     let (mut host, edge, _) = table();
     let mut use_secret = |used, next| edge.resume(&mut host, 1, used, next).map(|joined| joined.epoch);
     assert_eq!(use_secret(9, 2), Err(CloseCode::WrongSecret));
     assert_eq!(use_secret(1, 2), Ok(2));
-    assert_eq!(use_secret(1, 3), Ok(3), "the answer that carried 2 got lost");
-    assert_eq!(use_secret(2, 4), Err(CloseCode::WrongSecret), "3 took the place of 2");
-    assert_eq!(use_secret(3, 4), Ok(4));
-    assert_eq!(use_secret(1, 5), Err(CloseCode::WrongSecret), "4 took the place of 1");
+    assert_eq!(use_secret(1, 3), Ok(3), "the answer that carried 2 got lost, or is late");
+    assert_eq!(use_secret(2, 4), Ok(4), "it was late");
+    assert_eq!(use_secret(1, 5), Err(CloseCode::WrongSecret), "2 took the place of 1");
+    assert_eq!(use_secret(3, 5), Err(CloseCode::WrongSecret), "and of what was given out for it");
     assert_eq!(use_secret(4, 5), Ok(5));
-    assert_eq!(use_secret(3, 6), Err(CloseCode::WrongSecret));
+    assert_eq!(use_secret(2, 6), Err(CloseCode::WrongSecret));
+    for next in 100..100 + SECRETS_OFFERED_MAX as u64 {
+        use_secret(4, next).unwrap();
+    }
+    assert_eq!(use_secret(5, 6), Err(CloseCode::WrongSecret), "the oldest of too many is forgotten");
+    assert!(use_secret(100, 101).is_ok());
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub const ACCOUNT_BYTES_MAX: usize = 64;
 pub const CLIENT_NAME_BYTES_MAX: usize = 64;
 /// A resume secret.
 pub const SECRET_BYTES: usize = 32;
+/// Secrets given out for one that was used, of which the client may hold any: each answer that
+/// carries one may get lost or be late. The oldest is forgotten.
+pub const SECRETS_OFFERED_MAX: usize = 8;
 /// What the log holds of a resume secret (SHA-256).
 pub const SECRET_HASH_BYTES: usize = 32;
 /// The nonce of a join token.
