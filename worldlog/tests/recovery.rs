@@ -23,7 +23,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kill_9() {
         bench.dev(&["--data", "d", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--population", "100"]);
     let quic = dev.word("quic");
     // Longer than all rounds; the bots are told to end by hand.
-    let duration = (rounds * 4).max(60).to_string();
+    let duration = (rounds * 60).to_string();
     let swarm =
         bench.spawn(&["swarm", "--connect", &quic, "--bots", BOTS, "--duration", &duration, "--stay", "--json"]);
     let mut last_position = 0;

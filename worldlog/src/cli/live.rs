@@ -28,8 +28,13 @@ impl Live {
             return;
         }
         let now = Instant::now();
+        let is_first = self.last.is_none();
         let (tick_rate, up, down) = self.rates(now, host, edge);
         self.last = Some((now, host.ticks, edge.received_bytes_total, edge.sent_bytes_total));
+        if is_first {
+            // There is no rate yet.
+            return;
+        }
         self.shown += 1;
         if self.is_terminal {
             self.draw(&lines(host, edge, tick_rate, up, down));
