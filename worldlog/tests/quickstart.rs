@@ -6,7 +6,9 @@ mod program;
 
 use std::os::unix::fs::PermissionsExt;
 
+use ecs_state::Input;
 use program::{Bench, Dev, text};
+use snapshots::{MatchFile, MatchFileWriter};
 
 const ANY: [&str; 4] = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
 
@@ -208,6 +210,38 @@ fn a_changed_match_file_is_refused_or_found() {
         assert!(replayed.failure().contains("flipped.wlm"), "byte {place}: {}", replayed.stderr);
         assert!(replayed.found()["error"].is_string());
     }
+}
+
+#[test]
+fn a_command_that_is_missing_from_a_match_file_is_found_at_its_tick() {
+    let bench = Bench::new();
+    let dev = dev(&bench, &[]);
+    bench.run(&["swarm", "--connect", &dev.word("quic"), "--bots", "2", "--duration", "2s", "--json"]).object();
+    bench.run(&["match", "export", "1", "--data", "d", "--out", "m.wlm", "--json"]).object();
+    assert!(dev.terminate().0.success());
+    let MatchFile { header, content, segments } = MatchFile::open(&bench.path("m.wlm")).unwrap();
+    let mut writer = MatchFileWriter::new(&header, &content);
+    let mut changed_tick = None;
+    for segment in segments {
+        writer.keyframe(&segment.keyframe);
+        for (tick, mut step) in (segment.keyframe.tick + 1..).zip(segment.steps) {
+            if changed_tick.is_none() && step.inputs.iter().any(|input| matches!(input, Input::Command { .. })) {
+                step.inputs.retain(|input| !matches!(input, Input::Command { .. }));
+                changed_tick = Some(tick);
+            }
+            writer.step(step);
+        }
+    }
+    std::fs::write(bench.path("changed.wlm"), writer.finish()).unwrap();
+
+    let replayed = bench.run(&["replay", "changed.wlm", "--verify", "--json"]);
+    let tick = changed_tick.expect("bots command");
+    assert!(replayed.failure().contains(&format!("tick {tick} differs first")), "{}", replayed.stderr);
+    let report = replayed.found();
+    assert!(report["mismatches"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(report["first_difference"]["tick"], tick, "{report}");
+    let component = report["first_difference"]["component"].as_str().unwrap();
+    assert!(replayed.stderr.contains(component), "{report}");
 }
 
 #[test]
