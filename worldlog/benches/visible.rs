@@ -21,6 +21,8 @@ use hdrhistogram::Histogram;
 use small_game::{AtRate, OnCommand, Server};
 
 const CLIENTS: usize = 50;
+/// One who sends and one who watches: what is left when nobody else must be told.
+const FEW: usize = 2;
 const COMMANDS_PER_CLIENT_PER_SECOND: u64 = 4;
 const SECONDS: u64 = 10;
 
@@ -39,8 +41,15 @@ fn main() {
     println!("{:<42} {:>9} {:>9} {:>9} {:>9}", "", "p50", "p99", "p50/fsync", "p99/fsync");
     row("one fsync of 256 appended bytes", &fsync, &fsync);
     for (name, seen) in [
-        ("command to visible elsewhere, on command", runtime.block_on(visible::<OnCommand>(folder.path()))),
-        ("command to visible elsewhere, 30 Hz", runtime.block_on(visible::<AtRate>(folder.path()))),
+        (
+            "command to visible elsewhere, on command",
+            runtime.block_on(visible::<OnCommand>(&folder.path().join("many"), CLIENTS)),
+        ),
+        ("the same with 2 clients", runtime.block_on(visible::<OnCommand>(&folder.path().join("few"), FEW))),
+        (
+            "command to visible elsewhere, 30 Hz",
+            runtime.block_on(visible::<AtRate>(&folder.path().join("rate"), CLIENTS)),
+        ),
     ] {
         row(name, &seen, &fsync);
     }
@@ -69,17 +78,17 @@ fn fsync_floor(folder: &Path) -> Histogram<u64> {
     times
 }
 
-async fn visible<G: Game>(folder: &Path) -> Histogram<u64> {
-    let server = Server::start::<G>(&folder.join(G::NAME)).await;
+async fn visible<G: Game>(folder: &Path, clients: usize) -> Histogram<u64> {
+    let server = Server::start::<G>(folder).await;
     let mut players = Vec::new();
-    for bot in 0..CLIENTS {
+    for bot in 0..clients {
         let client =
             Client::connect(server.address, Trust::Pinned(server.certificate), ClientOptions::default()).await.unwrap();
         players.push(Arc::new(client.join(server.token(&format!("client-{bot}"))).await.unwrap()));
     }
     let begun = Instant::now();
     // When each client sent its newest command, in microseconds; a command carries a number of its own.
-    let sent: Arc<Vec<Mutex<Vec<u64>>>> = Arc::new((0..=CLIENTS).map(|_| Mutex::new(Vec::new())).collect());
+    let sent: Arc<Vec<Mutex<Vec<u64>>>> = Arc::new((0..=clients).map(|_| Mutex::new(Vec::new())).collect());
     let seen = Arc::new(Mutex::new(histogram()));
     let done = Arc::new(AtomicU64::new(0));
     let watcher = tokio::spawn(watch(Arc::clone(&players[0]), Arc::clone(&sent), Arc::clone(&seen), begun));
@@ -116,7 +125,7 @@ async fn send(player: Arc<Player>, place: u64, sent: Arc<Vec<Mutex<Vec<u64>>>>, 
 
 /// Looks at one client's mirror whenever it changes; a number that is new there has become visible.
 async fn watch(player: Arc<Player>, sent: Arc<Vec<Mutex<Vec<u64>>>>, seen: Arc<Mutex<Histogram<u64>>>, begun: Instant) {
-    let mut shown = vec![0usize; CLIENTS + 1];
+    let mut shown = vec![0usize; sent.len()];
     while player.next_tick().await.is_ok() {
         let now = begun.elapsed().as_micros() as u64;
         let numbers = player.with_mirror(|mirror| small_game::numbers(mirror.columns()));

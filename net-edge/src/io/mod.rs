@@ -13,7 +13,7 @@ mod quic;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use bytes::Bytes;
@@ -196,12 +196,20 @@ impl Shell {
                     None => break,
                 }
             }
+            // A timer of the runtime would wait for its next whole millisecond.
+            if self.deadline().is_some_and(|at| at <= clock::now().at) {
+                self.handle(Event::Time);
+            }
             self.act();
         }
     }
 
+    fn deadline(&self) -> Option<Instant> {
+        [self.edge.next_deadline(), self.link.offer_at()].into_iter().flatten().min()
+    }
+
     async fn next_event(&mut self) -> Event {
-        let deadline = [self.edge.next_deadline(), self.link.offer_at()].into_iter().flatten().min();
+        let deadline = self.deadline();
         let time = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
