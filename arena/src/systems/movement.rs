@@ -14,9 +14,9 @@ const WISH: i32 = 127;
 pub(crate) fn walk(content: Res<'_, Content>, mut avatars: Query<'_, '_, (&Intent, &mut Position, &mut Velocity)>) {
     let balance = &content.balance.avatar;
     for (intent, mut position, mut velocity) in &mut avatars {
-        let wish = clamp_length(intent.x.into(), intent.y.into(), WISH as u32);
-        let rate = if wish == (0, 0) { balance.friction } else { balance.acceleration };
-        let aim = (wish.0 * balance.speed / WISH, wish.1 * balance.speed / WISH);
+        let wish = |part: i8| i32::from(part) * balance.speed / WISH;
+        let aim = clamp_length(wish(intent.x), wish(intent.y), balance.speed.unsigned_abs());
+        let rate = if aim == (0, 0) { balance.friction } else { balance.acceleration };
         let change = clamp_length(aim.0 - velocity.x, aim.1 - velocity.y, rate);
         let wanted = Velocity { x: velocity.x + change.0, y: velocity.y + change.1 };
         let (to, left) = content.map.slide(*position, wanted, balance.radius);
