@@ -68,7 +68,7 @@ fn pit() -> Vec<u8> {
 }
 
 fn open(seed: u64, content: Vec<u8>) -> Simulation<Arena> {
-    Simulation::open(setup(seed, content), 0).unwrap()
+    Simulation::open(setup(seed, content), 0).expect("the content is whole")
 }
 
 #[test]
