@@ -2,6 +2,7 @@
 //! crashes at random. Whatever happens, each command counts once, in its order, with one outcome.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::print_stdout, reason = "counts, for who runs it with --nocapture")]
 
 mod edge;
 mod games;

@@ -1,6 +1,7 @@
 //! What a data folder gives back: after a crash at any moment, and when its files are damaged.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::print_stdout, reason = "counts, for who runs it with --nocapture")]
 
 mod edge;
 mod games;

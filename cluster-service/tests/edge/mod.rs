@@ -124,11 +124,13 @@ pub fn codes(outcomes: &[SessionOutcomeT]) -> Vec<(u32, u32, u16)> {
 }
 
 pub fn deltas(messages: &[EgressMessageT]) -> Vec<&MatchDeltaT> {
-    let delta = |message| match message {
-        &EgressMessageT::MatchDelta(ref delta) => Some(&**delta),
-        _ => None,
-    };
-    messages.iter().filter_map(delta).collect()
+    let mut deltas = Vec::new();
+    for message in messages {
+        if let EgressMessageT::MatchDelta(delta) = message {
+            deltas.push(&**delta);
+        }
+    }
+    deltas
 }
 
 /// (session, code) of each session that ended.

@@ -79,7 +79,7 @@ impl EgressSink for Ear {
 const LONG: Duration = Duration::from_secs(20);
 
 fn hello() -> Word {
-    let message = encode_ingress(IngressMessageT::EdgeHello(Box::new(EdgeHelloT::default())));
+    let message = encode_ingress(IngressMessageT::EdgeHello(Box::<EdgeHelloT>::default()));
     Word::Offer { session: ClusterSessionId(1), message }
 }
 
