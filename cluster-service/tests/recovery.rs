@@ -201,6 +201,32 @@ fn a_log_that_was_cut_inside_its_last_record_starts_without_it_and_says_so() {
 }
 
 #[test]
+fn a_player_cannot_make_a_torn_record_look_like_damage() {
+    // A whole record without content, as the log's library writes it: found behind a torn one's
+    // beginning it would mean that entries follow.
+    let empty_record = [&crc32c::crc32c(&[0; 4]).to_le_bytes()[..], &[0; 4]].concat();
+    let live = tempdir().unwrap();
+    let host = start::<OnCommand>(live.path());
+    let edge = LiveEdge::connect(&host.connector());
+    let match_id = edge.open(b"");
+    let (session, _) = edge.join(match_id, 1);
+    for seq in 1..=3 {
+        edge.say(edge::commands(&[(session, 1, seq, empty_record.repeat(60))]));
+        assert_eq!(edge.outcome(session, seq).code, protocol::OutcomeCode::MALFORMED.0);
+    }
+    let image = tempdir().unwrap();
+    crash_image(live.path(), image.path());
+    let path = log_file(image.path());
+    let log = fs::read(&path).unwrap();
+    let begins = records(&log);
+    let (last, end) = (begins[begins.len() - 2], begins[begins.len() - 1]);
+    assert!(end - last > empty_record.len() * 60);
+    fs::write(&path, &log[..end - 5]).unwrap();
+    let host = start::<OnCommand>(image.path());
+    assert_eq!(host.recovery().torn_tail_bytes, (end - 5 - last) as u64);
+}
+
+#[test]
 fn a_flipped_bit_before_the_last_record_is_refused_with_file_and_offset_and_nothing_is_changed() {
     let data = played(60);
     fs::remove_dir_all(data.path().join("snapshots")).unwrap();

@@ -3,9 +3,20 @@
 //! A log of the crate `wal-db`, opened strictly: an append-only file of records with CRC-32C. The
 //! first record says what the file is; the file gets its name only with it, so that a file without
 //! one is not ours. Each further record is made durable before the next is begun, which is what
-//! makes a torn tail and damage in the middle two different things.
+//! makes a torn tail and damage in the middle two different things: whole records follow the latter.
+//!
+//! Records hold what players sent, and a player could send what looks like a whole record: after a
+//! crash a torn one would pass for damage. So their bytes are masked with a number that each log
+//! draws for itself and nobody is told.
+//!
+//! ```text
+//! first record  := "WLLG" | version: u16 | LogHeader | mask: 8 bytes
+//! other records := Record, each byte xor mask[place mod 8]
+//! ```
 
+use std::collections::hash_map::RandomState;
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -112,7 +123,19 @@ pub(crate) struct CommandLog<S: WalStore = wal_db::FileStore> {
     path: PathBuf,
     wal: Wal<S>,
     header_end: u64,
+    mask: Mask,
     buffer: Vec<u8>,
+}
+
+type Mask = [u8; 8];
+
+/// Masks bytes, or takes the mask off.
+fn apply_mask(mask: Mask, bytes: &mut [u8]) {
+    let (words, rest) = bytes.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(mask)).to_ne_bytes();
+    }
+    rest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 fn config() -> WalConfig {
@@ -125,9 +148,9 @@ impl CommandLog {
         if !path.exists() {
             begin(path, header)?;
         }
-        let header_end = check_header(path, header)?;
+        let (header_end, mask) = check_header(path, header)?;
         let wal = Wal::open_with(path, config()).map_err(LogError::of(path, "opening"))?;
-        Ok(Self { path: path.to_owned(), wal, header_end, buffer: Vec::new() })
+        Ok(Self { path: path.to_owned(), wal, header_end, mask, buffer: Vec::new() })
     }
 }
 
@@ -135,10 +158,10 @@ impl CommandLog<ReadOnly> {
     /// Opens a log only to read it; a host may be writing it meanwhile. What is torn at its end, or
     /// just being written, is left out.
     pub(crate) fn open_to_read(path: &Path, header: &LogHeader) -> Result<Self, LogError> {
-        let header_end = check_header(path, header)?;
+        let (header_end, mask) = check_header(path, header)?;
         let store = ReadOnly::open(path)?;
         let wal = Wal::with_store_and_config(store, config()).map_err(LogError::of(path, "opening"))?;
-        Ok(Self { path: path.to_owned(), wal, header_end, buffer: Vec::new() })
+        Ok(Self { path: path.to_owned(), wal, header_end, mask, buffer: Vec::new() })
     }
 }
 
@@ -147,14 +170,15 @@ impl<S: WalStore> CommandLog<S> {
     #[cfg(test)]
     pub(crate) fn in_store(store: S) -> Self {
         let wal = Wal::with_store_and_config(store, config()).expect("an empty store");
-        Self { path: PathBuf::from("test"), wal, header_end: 0, buffer: Vec::new() }
+        Self { path: PathBuf::from("test"), wal, header_end: 0, mask: Mask::default(), buffer: Vec::new() }
     }
 
     /// Appends a record and makes it durable. Gives where the log goes on after it.
     pub(crate) fn commit(&mut self, record: &Record) -> Result<u64, LogError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        let buffer = postcard::to_extend(record, buffer).expect("plain data always encodes");
+        let mut buffer = postcard::to_extend(record, buffer).expect("plain data always encodes");
+        apply_mask(self.mask, &mut buffer);
         let written = self.wal.append_and_sync(&buffer).map_err(LogError::of(&self.path, "appending"));
         self.buffer = buffer;
         written.map(|_| self.wal.len())
@@ -177,9 +201,13 @@ impl<S: WalStore> CommandLog<S> {
     /// The records from an offset on.
     pub(crate) fn records_from(&self, offset: u64) -> Result<impl Iterator<Item = Result<Record, LogError>>, LogError> {
         let records = self.wal.iter_from(Lsn::new(offset)).map_err(LogError::of(&self.path, "reading"))?;
-        Ok(records.map(|record| {
+        let mut bytes = Vec::new();
+        Ok(records.map(move |record| {
             let record = record.map_err(LogError::of(&self.path, "reading"))?;
-            postcard::from_bytes::<Record>(record.data()).map_err(|error| LogError::Corrupt {
+            bytes.clear();
+            bytes.extend_from_slice(record.data());
+            apply_mask(self.mask, &mut bytes);
+            postcard::from_bytes::<Record>(&bytes).map_err(|error| LogError::Corrupt {
                 path: self.path.clone(),
                 offset: record.lsn().get(),
                 reason: format!("the record does not decode ({error})"),
@@ -191,7 +219,11 @@ impl<S: WalStore> CommandLog<S> {
 fn header_payload(header: &LogHeader) -> Vec<u8> {
     let mut payload = MAGIC.to_vec();
     payload.extend_from_slice(&VERSION.to_le_bytes());
-    postcard::to_extend(header, payload).expect("plain data always encodes")
+    let mut payload = postcard::to_extend(header, payload).expect("plain data always encodes");
+    // The standard library's seeds are what the system gives of chance without another crate.
+    let mask: Mask = RandomState::new().hash_one(VERSION).to_le_bytes();
+    payload.extend_from_slice(&mask);
+    payload
 }
 
 /// Writes a log that holds only the header, under its name only when it is whole.
@@ -212,8 +244,8 @@ fn begin(path: &Path, header: &LogHeader) -> Result<(), LogError> {
         .map_err(LogError::io(path, "beginning the log"))
 }
 
-/// Checks what the file is before anything could be cut from it; gives where the header ends.
-fn check_header(path: &Path, ours: &LogHeader) -> Result<u64, LogError> {
+/// Checks what the file is before anything could be cut from it; gives where the header ends, and the mask.
+fn check_header(path: &Path, ours: &LogHeader) -> Result<(u64, Mask), LogError> {
     let foreign = || LogError::Foreign { path: path.to_owned() };
     let mut start = Vec::new();
     let file = File::open(path).map_err(LogError::io(path, "opening"))?;
@@ -237,14 +269,15 @@ fn check_header(path: &Path, ours: &LogHeader) -> Result<u64, LogError> {
     if version > VERSION {
         return Err(LogError::Version { path: path.to_owned(), found: version });
     }
-    let found: LogHeader = postcard::from_bytes(rest).map_err(|_| foreign())?;
+    let (found, mask) = postcard::take_from_bytes::<LogHeader>(rest).map_err(|_| foreign())?;
+    let mask = mask.try_into().map_err(|_| foreign())?;
     if found != *ours {
         let shown = |header: &LogHeader| {
             format!("{} rules {} (manifest {:#018x})", header.game, header.rules_version, header.manifest_hash)
         };
         return Err(LogError::OtherRules { path: path.to_owned(), found: shown(&found), ours: shown(ours) });
     }
-    Ok(end as u64)
+    Ok((end as u64, mask))
 }
 
 const HEADER_BYTES_MAX: u64 = 4 * 1024;
