@@ -35,7 +35,10 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
     let name = &input.ident;
     let text = name.to_string();
     let number = options.number.ok_or_else(|| {
-        Error::new_spanned(name, "give the component a stable number: #[replicated(number = 1)]; 0 is the entity itself")
+        Error::new_spanned(
+            name,
+            "give the component a stable number: #[replicated(number = 1)]; 0 is the entity itself",
+        )
     })?;
     if number.base10_parse::<u16>()? == 0 {
         return Err(Error::new_spanned(number, "number 0 is the entity itself; numbers of components start at 1"));
