@@ -198,7 +198,8 @@ impl Service {
         (self.tick, self.position) = (self.tick + 1, self.position + 10);
         let mut outcomes = vec![];
         for (id, seq, payload) in std::mem::take(&mut self.waiting) {
-            let session = self.sessions.get_mut(&id).unwrap();
+            // Whoever left before the tick is told of no outcome.
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
             let mut outcome = SessionOutcomeT::default();
             (outcome.session, outcome.seq) = (id, seq);
             (outcome.tick, outcome.position) = (self.tick, self.position - 10);
