@@ -81,7 +81,7 @@ where
     if found != identifier.as_bytes() {
         return Err(FrameError::Identifier {
             expected: identifier,
-            found: String::from_utf8_lossy(found).escape_default().to_string(),
+            found: String::from_utf8_lossy(found).into_owned(),
         });
     }
     flatbuffers::root_with_opts::<T>(options, bytes)

@@ -122,7 +122,7 @@ impl ChunkFile {
     /// With file, offset and reason.
     pub fn decode(path: &Path, bytes: &[u8], kind: FileKind) -> Result<Self, FileError> {
         if bytes.get(..4) != Some(&kind.magic[..]) {
-            let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).escape_default().to_string();
+            let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).into_owned();
             return Err(FileError::Foreign { path: path.to_owned(), expected: kind.name, found });
         }
         let cut = |offset: usize, part| FileError::Truncated { path: path.to_owned(), offset: offset as u64, part };
