@@ -165,6 +165,9 @@ pub const BARRIER_SECONDS: u64 = 10;
 pub const CHUNK_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Messages that may wait for the local host before an edge is told to slow down.
 pub const HOST_BACKLOG_MAX: usize = 16 * 1024;
+/// Messages of the local host that may wait for an edge before its session is closed: two minutes of ticks of one
+/// match at 30 Hz.
+pub const EGRESS_BACKLOG_MAX: usize = 4 * 1024;
 /// Bytes of entries that are written to the local log at once; more wait for the next write.
 pub const LOG_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time that commands wait for the tick that runs them before they are written to the log alone.

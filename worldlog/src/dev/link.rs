@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use cluster_service::{EgressSink, LocalConnector, LocalIngress, SinkFull};
 use net_edge::{Cluster, ClusterLink, Ingress, OfferError};
+use protocol::limits::EGRESS_BACKLOG_MAX;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-
-/// Messages that may wait for an edge before its session is closed: two minutes of ticks of one match.
-const EGRESS_BACKLOG_MAX: usize = 4_096;
 
 pub(super) struct LocalCluster(LocalConnector);
 
