@@ -14,6 +14,7 @@
 //! ```
 
 mod cli;
+pub mod config;
 pub mod dev;
 
 pub use ecs_state;

@@ -1,0 +1,278 @@
+//! The one list of settings: what the file, the environment, the example and the errors agree on.
+
+/// A key of `worldlog.toml`.
+pub(super) struct Setting {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    pub(super) kind: Kind,
+    /// As it would stand in the file; without one the key must be given.
+    pub(super) default: Option<&'static str>,
+    /// What it is, with its unit.
+    pub(super) about: &'static str,
+    /// What raising or changing it costs.
+    pub(super) cost: &'static str,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    /// Relative to the folder of the file.
+    Path,
+    Flag,
+    /// Bounds included.
+    Whole(u64, u64),
+    OneOf(&'static [&'static str]),
+    /// Address and port; no name, as it is bound.
+    Address,
+}
+
+impl Setting {
+    /// The variable that takes the place of the file's value.
+    pub(super) fn variable(&self) -> String {
+        format!("WORLDLOG_{}_{}", self.section.to_uppercase(), self.key.to_uppercase())
+    }
+}
+
+const fn setting(
+    section: &'static str,
+    key: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    about: &'static str,
+    cost: &'static str,
+) -> Setting {
+    Setting { section, key, kind, default, about, cost }
+}
+
+pub(super) const CLUSTER: &str = "cluster";
+pub(super) const NODE: &str = "node";
+pub(super) const EDGE: &str = "edge";
+
+/// Sections, in the order in which they are written, with what each is for.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    (CLUSTER, "What members and edges must agree on: the same in the file of each."),
+    (NODE, "This member; for `worldlog node`."),
+    (EDGE, "This edge; for `worldlog edge`."),
+];
+
+const I32_MAX: u64 = i32::MAX as u64;
+
+pub(super) const SETTINGS: &[Setting] = &[
+    setting(
+        CLUSTER,
+        "id",
+        Kind::Whole(0, I32_MAX),
+        Some("0"),
+        "Number of the cluster.",
+        "Costs nothing; members of another number are not heard.",
+    ),
+    setting(
+        CLUSTER,
+        "secret_file",
+        Kind::Path,
+        Some("\"keys/cluster.secret\""),
+        "File with the secret by which members know edges; readable by its owner alone.",
+        "Whoever reads it can speak for any player.",
+    ),
+    setting(
+        CLUSTER,
+        "sessions_max",
+        Kind::Whole(2, 1024),
+        Some("64"),
+        "Edges and tools that are connected at once, those that are just connecting included.",
+        "Each costs the leader two streams in shared memory.",
+    ),
+    setting(
+        CLUSTER,
+        "log_term_mib",
+        Kind::Whole(16, 1024),
+        Some("16"),
+        "Term of the log in MiB, a power of two; frozen by the first start. A message may be an eighth of it.",
+        "A member holds up to three terms in shared memory, for its own log and while it catches up for another.",
+    ),
+    setting(
+        CLUSTER,
+        "mtu_bytes",
+        Kind::Whole(512, 65_504),
+        Some("1408"),
+        "Longest frame on the wire in bytes, a multiple of 32; frozen by the first start.",
+        "Above what the network carries whole (its MTU less 28), one lost packet costs all of a frame.",
+    ),
+    setting(
+        NODE,
+        "id",
+        Kind::Whole(0, I32_MAX),
+        None,
+        "Which of the members this one is.",
+        "Never give the directory of one member to another.",
+    ),
+    setting(
+        NODE,
+        "dir",
+        Kind::Path,
+        Some("\".\""),
+        "Folder of its log, snapshots, logs of its processes and status.json; made when it is not there.",
+        "It holds the log: on a full disk the member stops.",
+    ),
+    setting(
+        NODE,
+        "durability",
+        Kind::OneOf(&["quorum-disk", "quorum-memory"]),
+        Some("\"quorum-disk\""),
+        "When a command is acknowledged: once most members have forced it to disk, or once most have it in memory.",
+        "quorum-disk waits for a disk; quorum-memory loses what was acknowledged when all machines lose power at once.",
+    ),
+    setting(
+        NODE,
+        "timeouts",
+        Kind::OneOf(&["fast", "aeron"]),
+        Some("\"fast\""),
+        "How soon the silent are given up: fast replaces a dead leader in about 2 s, aeron in about 11 s.",
+        "fast elects without need on machines that pause for a second.",
+    ),
+    setting(
+        NODE,
+        "idle",
+        Kind::OneOf(&["laptop", "server"]),
+        Some("\"laptop\""),
+        "How threads wait: laptop sleeps up to 1 ms, server never sleeps.",
+        "server keeps about five cores busy, whatever the load.",
+    ),
+    setting(
+        NODE,
+        "heap_mib",
+        Kind::Whole(64, 65_536),
+        Some("256"),
+        "Heap of the Java process in MiB; the log is outside of it.",
+        "Memory; a member does not need more of it with more players.",
+    ),
+    setting(
+        NODE,
+        "snapshot_every_minutes",
+        Kind::Whole(0, 60 * 24),
+        Some("10"),
+        "Minutes between snapshots that the leader asks for; 0 for none by time.",
+        "Longer makes a start slower, as more of the log is run again.",
+    ),
+    setting(
+        NODE,
+        "snapshot_every_log_mib",
+        Kind::Whole(0, 1024 * 1024),
+        Some("256"),
+        "MiB of log between snapshots; 0 for none by size.",
+        "More makes a start slower, as more of the log is run again.",
+    ),
+    setting(
+        EDGE,
+        "name",
+        Kind::Text,
+        Some("\"edge\""),
+        "What members call it in their logs.",
+        "Costs nothing; two edges of one name are hard to tell apart.",
+    ),
+    setting(
+        EDGE,
+        "dir",
+        Kind::Path,
+        Some("\".\""),
+        "Folder of its certificate, logs and edge.json; made when it is not there.",
+        "Holds nothing that matters but the certificate.",
+    ),
+    setting(
+        EDGE,
+        "listen",
+        Kind::Address,
+        Some("\"127.0.0.1:4433\""),
+        "Where players connect, UDP; port 0 takes any.",
+        "Another address than that of this machine opens it to the world.",
+    ),
+    setting(
+        EDGE,
+        "http",
+        Kind::Address,
+        Some("\"127.0.0.1:7777\""),
+        "Where operators connect, TCP; port 0 takes any.",
+        "Status and figures are open to whoever reaches it.",
+    ),
+    setting(
+        EDGE,
+        "egress_host",
+        Kind::Text,
+        Some("\"127.0.0.1\""),
+        "Name or address by which the members reach this edge.",
+        "127.0.0.1 serves one machine only.",
+    ),
+    setting(
+        EDGE,
+        "egress_port_min",
+        Kind::Whole(1, 65_535),
+        Some("20400"),
+        "First UDP port at which members reach it. Each start takes another one, so that it does not hear its past.",
+        "Open the range to members and to nobody else.",
+    ),
+    setting(
+        EDGE,
+        "egress_port_max",
+        Kind::Whole(1, 65_535),
+        Some("20499"),
+        "Last UDP port at which members reach it.",
+        "Open the range to members and to nobody else.",
+    ),
+    setting(
+        EDGE,
+        "token_key_file",
+        Kind::Path,
+        Some("\"keys/token.key\""),
+        "Key by which join tokens are checked, and signed on a development machine.",
+        "Whoever reads it can join as anyone.",
+    ),
+    setting(
+        EDGE,
+        "admin_key_file",
+        Kind::Path,
+        Some("\"keys/admin.key\""),
+        "Key that a request over HTTP must show to change something.",
+        "Whoever reads it can open and close matches.",
+    ),
+    setting(
+        EDGE,
+        "idle",
+        Kind::OneOf(&["laptop", "server"]),
+        Some("\"laptop\""),
+        "How threads wait: laptop sleeps up to 1 ms, server never sleeps.",
+        "server keeps about four cores busy, whatever the load.",
+    ),
+    setting(
+        EDGE,
+        "open_match",
+        Kind::Flag,
+        Some("false"),
+        "Whether it opens a match at its start when none is open.",
+        "Costs a match.",
+    ),
+    setting(
+        EDGE,
+        "population",
+        Kind::Whole(0, 1_000_000),
+        Some("0"),
+        "Entities that belong to nobody in that match.",
+        "Time of each tick, and bytes to each player.",
+    ),
+    setting(EDGE, "seed", Kind::Whole(0, i64::MAX as u64), Some("1"), "Seed of that match.", "Costs nothing."),
+];
+
+/// Keys of a member in `[[cluster.members]]`: its name and what it is.
+pub(super) const MEMBER_KEYS: &[(&str, &str)] = &[
+    ("id", "Number, unique in the cluster."),
+    ("host", "Name or address by which members and edges reach it; it binds this address and no other."),
+    ("ingress_port", "UDP: messages of edges."),
+    ("consensus_port", "UDP: votes and heartbeats of members."),
+    ("log_port", "UDP: the log of another leader."),
+    ("catchup_port", "UDP: the log's past, when the member has been away."),
+    ("archive_port", "UDP: requests of other members to its archive."),
+];
+
+/// Takes the place of all of `[[cluster.members]]`: for each member the values of [`MEMBER_KEYS`] in their order,
+/// joined by commas; members joined by `|`.
+pub(super) const MEMBERS_VARIABLE: &str = "WORLDLOG_CLUSTER_MEMBERS";
