@@ -13,6 +13,7 @@ mod failure;
 mod flatc;
 mod lock;
 mod markdown;
+mod sbe;
 mod soak;
 mod test;
 mod tidy;
@@ -34,6 +35,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "test", arguments: "[--quick] [--offline]", does: test::DOES, run: test::run },
     Chore { name: "tidy", arguments: "", does: tidy::DOES, run: tidy::run },
     Chore { name: "codegen", arguments: "[--check]", does: codegen::DOES, run: codegen::run },
+    Chore { name: "sbe", arguments: "", does: sbe::DOES, run: sbe::run },
     Chore { name: "bench", arguments: "[NAME] [ARGUMENTS]", does: bench::DOES, run: bench::run },
     Chore { name: "soak", arguments: "[ARGUMENTS]", does: soak::DOES, run: soak::run },
 ];

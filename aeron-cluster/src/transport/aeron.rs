@@ -1,0 +1,1 @@
+//! Over a media driver, with aeron-rs. (Being written.)
