@@ -11,6 +11,7 @@
 //! Field offsets come from generated code; this module adds what that leaves out: every length is checked before
 //! anything is read, so that no bytes can make a decoder panic. Fields that an older writer did not know are null.
 
+pub mod archive;
 pub mod cluster;
 mod generated;
 
