@@ -1,1 +1,21 @@
-//! To be written.
+//! An Aeron archive: a client of a running one, and readers of a stopped one's files.
+//!
+//! - [`ArchiveClient`]: records, replays, lists and deletes through an archive's control protocol.
+//! - [`ReplayStream`]: the messages of a recording, as they are or as they come.
+//! - [`RecordingCounter`]: how far an archive has written what it is recording.
+//! - [`ArchiveDir`]: an archive's directory while nobody writes it, and [`RecordingLog`], which tells what of a
+//!   consensus module's log is agreed.
+
+mod client;
+mod counter;
+mod error;
+mod recordings;
+mod replay;
+
+pub use client::{ArchiveClient, ArchiveConfig};
+pub use counter::RecordingCounter;
+pub use error::{ArchiveError, ErrorCode};
+pub use recordings::DESCRIPTORS_MAX;
+pub use replay::{Next, Replay, ReplayExtent, ReplayStream};
+
+pub use crate::codec::archive::{RecordingDescriptor, SourceLocation};
