@@ -5,7 +5,11 @@
 //! change of leader may be lost or may be applied: the application numbers its messages and sends again what it has no
 //! answer to.
 
+mod connect;
+mod egress;
+mod ingress;
 mod machine;
+mod session;
 
 pub use machine::ClusterClient;
 
@@ -16,14 +20,16 @@ use crate::codec::cluster::AdminCode;
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// Where members take ingress: `(member id, "host:port")`. Replaced by what members say later.
+    /// Where members take ingress: `(member id, "host:port")`. Replaced by what members say later. The first in this
+    /// order that can be reached is asked first. Empty: whoever listens on [`ingress_channel`](Self::ingress_channel)
+    /// as it is (multicast, or IPC on the leader's own driver).
     pub endpoints: Vec<(i32, String)>,
     /// Ingress channel without endpoint, e.g. `aeron:udp` or `aeron:udp?term-length=16m`.
     pub ingress_channel: String,
     /// Ingress stream; 101 on stock members.
     pub ingress_stream_id: i32,
     /// Where members answer, e.g. `aeron:udp?endpoint=127.0.0.1:24100|term-length=8m`; members resolve it, so it names an
-    /// address they can reach. A port of its own for each client process.
+    /// address they can reach. A port of its own for each client process; with port 0 the driver finds one.
     pub egress_channel: String,
     /// Egress stream; 102 by custom.
     pub egress_stream_id: i32,
@@ -51,6 +57,21 @@ impl Default for ClientConfig {
             keep_alive_interval: Duration::from_secs(1),
         }
     }
+}
+
+/// Where a client stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientState {
+    /// Looks for the leader.
+    Connecting,
+    /// Has a leader that takes offers.
+    Connected,
+    /// Has lost its leader, or waits for the stream to a new one.
+    AwaitingLeader,
+    /// Will be closed within the next polls.
+    Closing,
+    /// Of no use any more.
+    Closed,
 }
 
 /// What happened to a client.
