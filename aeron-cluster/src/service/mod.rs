@@ -7,9 +7,21 @@
 //!
 //! One container serves one consensus module for its life: when either ends, both do, and are started again together.
 
+mod attended;
+mod config;
 mod container;
+mod context;
+mod control;
+mod counting;
+mod log;
+mod mark_file;
+mod module;
+mod sessions;
+mod snapshot;
 
-pub use container::{Container, ContainerConfig, ContainerError};
+pub use config::{ContainerConfig, ContainerError, Ended};
+pub use container::Container;
+pub use mark_file::{MarkFileError, SERVICE_NAME_BYTES_MAX};
 
 use crate::codec::cluster::{CloseReason, TimeUnit};
 use crate::transport::OfferError;
@@ -91,6 +103,9 @@ pub trait SnapshotReader {
 ///
 /// Callbacks are called on the container's thread, one at a time. What changes the log (timers, closing sessions) goes
 /// through [`Cluster`] and happens on every member alike; [`Cluster::send`] reaches a client on the leader only.
+///
+/// The log may be changed in what an entry causes, and nowhere else: `on_session_open`, `on_session_close`,
+/// `on_message`, `on_timer` and `on_new_term`.
 pub trait ClusteredService {
     /// Called once, before anything else; with a snapshot if there is one to begin from.
     ///
