@@ -10,16 +10,19 @@
 //!
 //! Start from [`Service::on_entry`]; to run one, from [`LocalHost::start`].
 
+mod edge_key;
 mod egress;
 mod entry;
 pub mod host;
 mod matches;
 mod outbox;
+mod reports;
 mod service;
 mod sessions;
 mod snapshot;
 mod ticker;
 
+pub use edge_key::{EdgeKey, fingerprint};
 pub use entry::{Event, LogEntry, TimerId};
 pub use host::local::{
     EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,
@@ -29,4 +32,5 @@ pub use host::local::{
 pub use host::sim::SimHost;
 pub use matches::{Match, StepRecord};
 pub use outbox::{Outbox, TickHash};
+pub use reports::{MemberHash, Reports};
 pub use service::Service;

@@ -27,6 +27,8 @@ pub struct Outbox {
     pub messages: Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>,
     /// Timers to set (log time in milliseconds) or, with `None`, to drop.
     pub timers: Vec<(TimerId, Option<i64>)>,
+    /// Cluster sessions to close, by entries of the log; each may be named again until it is closed.
+    pub closes: Vec<ClusterSessionId>,
     /// Ticks that ran.
     pub ticks: Vec<TickHash>,
 }
@@ -52,10 +54,15 @@ impl Outbox {
         self.timers.push((id, None));
     }
 
+    pub(crate) fn close(&mut self, session: ClusterSessionId) {
+        self.closes.push(session);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.messages.clear();
         self.timers.clear();
+        self.closes.clear();
         self.ticks.clear();
     }
 }

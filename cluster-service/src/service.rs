@@ -4,18 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ecs_state::{Game, MatchSetup, RegistryError, Simulation, Ticking};
-use protocol::cluster::{CommandBatch, Ingress, IngressMessage, JoinSession, OpenMatch, ResumeSession, decode_ingress};
+use protocol::cluster::{
+    CommandBatch, EdgeHello, Ingress, IngressMessage, JoinSession, OpenMatch, ResumeSession, decode_ingress,
+};
 use protocol::limits::{
-    MATCHES_MAX, NONCE_BYTES, PLAYERS_PER_MATCH_MAX, SECRET_HASH_BYTES, SESSIONS_MAX, TOKEN_CLOCK_SLACK_MS,
-    TOKEN_SECONDS_MAX,
+    EDGE_KEY_BYTES, MATCHES_MAX, NONCE_BYTES, PLAYERS_PER_MATCH_MAX, SECRET_HASH_BYTES, SESSIONS_MAX,
+    TOKEN_CLOCK_SLACK_MS, TOKEN_SECONDS_MAX,
 };
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
 use protocol::{ClusterSessionId, OutcomeCode};
 
+use crate::edge_key::is_proven;
 use crate::matches::Origin;
 use crate::outbox::TickHash;
-use crate::sessions::{Outcome, Sessions, Verdict};
+use crate::reports::Reports;
+use crate::sessions::{Outcome, Resumed, Sessions, Verdict};
 use crate::ticker::Ticker;
 use crate::{Event, LogEntry, Match, Outbox, TimerId, egress};
 
@@ -31,6 +35,10 @@ pub struct Service<G: Game> {
     pub(crate) edges: BTreeMap<ClusterSessionId, BTreeSet<u64>>,
     /// Connected, but without a hello yet.
     pub(crate) strangers: BTreeSet<ClusterSessionId>,
+    /// By which edges prove that they are ours: the first that was shown with a good proof. See [`protocol::proof`].
+    pub(crate) edge_key: Option<[u8; EDGE_KEY_BYTES]>,
+    /// What members say of their states.
+    pub(crate) reports: Reports,
     pub(crate) sessions: Sessions,
     pub(crate) matches: BTreeMap<u64, Match<G>>,
     pub(crate) last_match: u64,
@@ -53,6 +61,8 @@ impl<G: Game> Service<G> {
             now_ms: 0,
             edges: BTreeMap::new(),
             strangers: BTreeSet::new(),
+            edge_key: None,
+            reports: Reports::default(),
             sessions: Sessions::default(),
             matches: BTreeMap::new(),
             last_match: 0,
@@ -90,6 +100,20 @@ impl<G: Game> Service<G> {
     #[must_use]
     pub fn cluster_sessions(&self) -> Vec<ClusterSessionId> {
         self.edges.keys().chain(&self.strangers).copied().collect()
+    }
+
+    /// The key that edges must show; `None` until the first was accepted. A host compares it with the one that it was
+    /// configured with: the state does not depend on configuration, so another key is no reason to refuse edges, but
+    /// one to stop.
+    #[must_use]
+    pub const fn edge_key(&self) -> Option<[u8; EDGE_KEY_BYTES]> {
+        self.edge_key
+    }
+
+    /// What members said of their states lately. The service only keeps it; what follows from it is the hosts' to say.
+    #[must_use]
+    pub const fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// Log time of the last entry, in milliseconds.
@@ -141,15 +165,36 @@ impl<G: Game> Service<G> {
             Err(error) => return outbox.send(from, egress::refused_edge(&error.to_string())),
         };
         if let Some(hello) = ingress.message_as_edge_hello() {
-            tracing::debug!(name = hello.name(), session = from.0, "an edge says hello");
-            self.strangers.remove(&from);
-            self.edges.entry(from).or_default();
-            outbox.send(from, egress::accepted(self.manifest.bytes()));
+            self.on_hello(from, &hello, outbox);
         } else if self.edges.contains_key(&from) {
             self.on_edge_message(from, &ingress, position, outbox);
         } else {
             outbox.send(from, egress::refused_edge("hello must come first"));
         }
+    }
+
+    fn on_hello(&mut self, from: ClusterSessionId, hello: &EdgeHello<'_>, outbox: &mut Outbox) {
+        let (key, proof) = (hello.key().bytes(), hello.proof().bytes());
+        let is_ours = self.edge_key.is_none_or(|ours| ours == key) && is_proven(key, proof, from);
+        if !is_ours {
+            tracing::warn!(
+                name = hello.name(),
+                session = from.0,
+                "a hello without a good proof; its session is closed"
+            );
+            self.close_cluster_session(from, outbox);
+            self.strangers.insert(from);
+            outbox.send(
+                from,
+                egress::refused_edge("the proof is not good here: does the edge hold this cluster's secret?"),
+            );
+            return outbox.close(from);
+        }
+        tracing::debug!(name = hello.name(), session = from.0, "an edge says hello");
+        self.edge_key.get_or_insert(key.try_into().expect("its length was checked"));
+        self.strangers.remove(&from);
+        self.edges.entry(from).or_default();
+        outbox.send(from, egress::accepted(self.manifest.bytes()));
     }
 
     fn on_edge_message(&mut self, from: ClusterSessionId, ingress: &Ingress<'_>, position: u64, outbox: &mut Outbox) {
@@ -186,8 +231,12 @@ impl<G: Game> Service<G> {
         } else if let Some(close) = ingress.message_as_close_match() {
             let code = self.close_match(close.match_id(), position, outbox);
             outbox.send(from, egress::closed(close.request(), close.match_id(), code));
+        } else if let Some(report) = ingress.message_as_hash_report()
+            && let Some(of) = self.matches.get(&report.match_id())
+            && report.tick() <= of.simulation().tick()
+        {
+            self.reports.note(report.member(), report.match_id(), report.tick(), report.hash());
         }
-        // What is left are hash reports of other members, which a single host has none to compare with.
     }
 
     // ---- matches ----------------------------------------------------------------------------------
@@ -198,6 +247,11 @@ impl<G: Game> Service<G> {
         position: u64,
         outbox: &mut Outbox,
     ) -> Result<u64, (CloseCode, String)> {
+        if open.unless_open()
+            && let Some(match_id) = self.matches.keys().next()
+        {
+            return Ok(*match_id);
+        }
         if self.matches.len() >= MATCHES_MAX {
             return Err((CloseCode::Full, format!("{MATCHES_MAX} matches are open")));
         }
@@ -241,6 +295,7 @@ impl<G: Game> Service<G> {
         self.edges.values_mut().for_each(|watched| {
             watched.remove(&match_id);
         });
+        self.reports.forget(match_id);
         if self.wakes.remove(&match_id).is_some() {
             outbox.cancel(TimerId::wake(match_id));
         }
@@ -271,6 +326,9 @@ impl<G: Game> Service<G> {
         join: &JoinSession<'_>,
     ) -> Result<(Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>, u32), CloseCode> {
         let now_ms = self.now_ms;
+        if let Some(id) = self.sessions.joined_by(join.match_id(), join.account(), join.secret_hash().bytes(), from) {
+            return Ok((Vec::new(), id));
+        }
         let expires_ms = join.token_expires_ms();
         if expires_ms <= now_ms {
             return Err(CloseCode::TokenExpired);
@@ -305,17 +363,15 @@ impl<G: Game> Service<G> {
         let id = resume.session();
         let hash = |bytes: &[u8]| bytes.try_into().unwrap_or([0; SECRET_HASH_BYTES]);
         let (secret, next) = (hash(resume.secret_hash().bytes()), hash(resume.next_secret_hash().bytes()));
-        let answer = if self.sessions.get(id).is_none() {
-            egress::refused(resume.request(), CloseCode::NoSession)
-        } else {
-            match self.sessions.resume(id, &secret, next, from) {
-                None => egress::refused(resume.request(), CloseCode::WrongSecret),
-                Some((before, epoch)) => {
-                    if let Some(before) = before {
-                        outbox.send(before, egress::ended(id, epoch, CloseCode::Superseded));
-                    }
-                    egress::joined(resume.request(), id, self.sessions.get(id).expect("it just came back"), true)
+        let answer = match self.sessions.resume(id, &secret, next, resume.epoch(), from) {
+            Resumed::NoSession => egress::refused(resume.request(), CloseCode::NoSession),
+            Resumed::WrongSecret => egress::refused(resume.request(), CloseCode::WrongSecret),
+            Resumed::Superseded => egress::refused(resume.request(), CloseCode::Superseded),
+            taken @ (Resumed::Taken { .. } | Resumed::Again) => {
+                if let Resumed::Taken { before: Some(before), epoch } = taken {
+                    outbox.send(before, egress::ended(id, epoch, CloseCode::Superseded));
                 }
+                egress::joined(resume.request(), id, self.sessions.get(id).expect("it just came back"), true)
             }
         };
         outbox.send(from, answer);
@@ -373,7 +429,13 @@ impl<G: Game> Service<G> {
                 Verdict::Answer(outcome) => answers.push(egress::outcome_of(id, &outcome)),
                 Verdict::Pending => {}
                 Verdict::Refuse(code, seq) => {
-                    answers.push(egress::outcome_of(id, &Outcome { seq, code: code.0, tick: 0, position }));
+                    // No tick ran it: what was refused stands there, as the edge may have asked more than once.
+                    let tick = match code {
+                        OutcomeCode::STALE_EPOCH => u64::from(head.epoch()),
+                        OutcomeCode::GAP => u64::from(head.seq()),
+                        _ => 0,
+                    };
+                    answers.push(egress::outcome_of(id, &Outcome { seq, code: code.0, tick, position }));
                 }
             }
         }

@@ -65,6 +65,21 @@ pub(crate) enum Verdict {
     Refuse(OutcomeCode, u32),
 }
 
+/// What became of a resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// The session is the asking edge's now. Until now this edge spoke for the player, if any, in this epoch.
+    Taken { before: Option<ClusterSessionId>, epoch: u32 },
+    /// It ran before; the session is as it was then.
+    Again,
+    /// There is no such session.
+    NoSession,
+    /// The secret is not the session's.
+    WrongSecret,
+    /// The session speaks through another edge by now.
+    Superseded,
+}
+
 impl PlayerSession {
     pub(crate) fn attached(&self) -> Option<ClusterSessionId> {
         match self.seat {
@@ -135,21 +150,37 @@ impl Sessions {
         self.table.remove(&id)
     }
 
-    /// Takes a session back. `None` when the secret is not its; else the edge and epoch that spoke
-    /// for the player until now, if any.
+    /// Takes a session back for a player who shows `secret`. `expected` is the epoch to take it over from, 0 for
+    /// whichever it is: an edge that comes back names the one it knows, so that it takes no player from another edge.
+    ///
+    /// `next` is made for this request alone. That it was given out last says that this request ran before, so
+    /// that whoever lost the answer can ask again.
     pub(crate) fn resume(
         &mut self,
         id: u32,
         secret: &SecretHash,
         next: SecretHash,
+        expected: u32,
         edge: ClusterSessionId,
-    ) -> Option<(Option<ClusterSessionId>, u32)> {
-        let session = self.table.get_mut(&id)?;
+    ) -> Resumed {
+        let Some(session) = self.table.get_mut(&id) else { return Resumed::NoSession };
         // Hashes of secrets of 256 random bits: comparing them takes no care about time.
         if !session.secrets.contains(secret) {
-            return None;
+            return Resumed::WrongSecret;
         }
-        let before = (session.attached(), session.epoch);
+        let is_newest = session.secrets.last() == Some(&next);
+        let ran_before = match expected {
+            0 => is_newest,
+            _ => is_newest && session.epoch != expected,
+        };
+        if ran_before {
+            session.seat = Seat::Attached(edge.0);
+            return Resumed::Again;
+        }
+        if expected != 0 && session.epoch != expected {
+            return Resumed::Superseded;
+        }
+        let (before, epoch) = (session.attached(), session.epoch);
         if session.secrets[0] != *secret {
             session.secrets = vec![*secret];
         } else if session.secrets.len() > SECRETS_OFFERED_MAX {
@@ -160,7 +191,23 @@ impl Sessions {
         }
         session.epoch += 1;
         session.seat = Seat::Attached(edge.0);
-        Some(before)
+        Resumed::Taken { before, epoch }
+    }
+
+    /// The session that this very join opened, when nobody has come back to it since: the secret is made for one
+    /// join alone. It is the edge's that asks again.
+    pub(crate) fn joined_by(
+        &mut self,
+        match_id: u64,
+        account: &str,
+        secret: &[u8],
+        edge: ClusterSessionId,
+    ) -> Option<u32> {
+        let id = self.of_account(match_id, account)?;
+        let session = self.table.get_mut(&id)?;
+        let is_same = session.secrets.len() == 1 && session.secrets[0] == *secret && session.epoch == 1;
+        is_same.then(|| session.seat = Seat::Attached(edge.0))?;
+        Some(id)
     }
 
     /// The player's connection is gone, if it is still this one.

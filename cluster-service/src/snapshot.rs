@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 use ecs_state::{Game, Keyframe};
 use protocol::ClusterSessionId;
-use protocol::limits::NONCE_BYTES;
+use protocol::limits::{EDGE_KEY_BYTES, NONCE_BYTES};
 use serde::{Deserialize, Serialize};
 use snapshots::{ChunkFile, ChunkWriter, FileError, FileKind};
 
 use crate::matches::{MatchState, RestoreMatchError};
+use crate::reports::Reports;
 use crate::sessions::Sessions;
 use crate::ticker::Ticker;
 use crate::{Match, Outbox, Service};
 
-pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 1, name: "snapshot" };
+pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 2, name: "snapshot" };
 const HEAD: [u8; 4] = *b"HEAD";
 const SERV: [u8; 4] = *b"SERV";
 const MTCH: [u8; 4] = *b"MTCH";
@@ -51,6 +52,8 @@ struct ServiceState {
     expiry_ms: Option<i64>,
     wakes: BTreeMap<u64, i64>,
     nonces: Vec<([u8; NONCE_BYTES], i64)>,
+    edge_key: Option<[u8; EDGE_KEY_BYTES]>,
+    reports: Reports,
 }
 
 /// A service at one position, ready to be written without the service: keyframes are shared, the
@@ -102,6 +105,8 @@ impl<G: Game> Service<G> {
             expiry_ms: self.expiry_ms,
             wakes: self.wakes.clone(),
             nonces: self.nonces.iter().map(|(nonce, expires_ms)| (*nonce, *expires_ms)).collect(),
+            edge_key: self.edge_key,
+            reports: self.reports.clone(),
         };
         Snapshot { header, state, matches: self.matches.values().map(Match::capture).collect() }
     }
@@ -147,6 +152,8 @@ impl<G: Game> Service<G> {
         service.expiry_ms = state.expiry_ms;
         service.wakes = state.wakes;
         service.nonces = state.nonces.into_iter().collect();
+        service.edge_key = state.edge_key;
+        service.reports = state.reports;
         service.schedule_all(outbox);
         Ok((service, header))
     }

@@ -276,7 +276,7 @@ fn a_log_that_is_none_of_ours_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_log_of_a_newer_format_or_of_other_rules_is_refused_and_left_alone() {
+fn a_log_of_another_format_or_of_other_rules_is_refused_and_left_alone() {
     let data = played(5);
     fs::remove_dir_all(data.path().join("snapshots")).unwrap();
     let path = log_file(data.path());
@@ -289,7 +289,7 @@ fn a_log_of_a_newer_format_or_of_other_rules_is_refused_and_left_alone() {
     let (copy, newer_path) = with_file(data.path(), &path, &newer);
     let error = refusal::<OnCommand>(copy.path());
     assert!(matches!(error, StartError::Log(LogError::Version { found: 7, .. })), "{error}");
-    assert!(error.to_string().contains("use a newer build"));
+    assert!(error.to_string().contains("use the build that wrote it"));
     assert_eq!(fs::read(newer_path).unwrap(), newer);
 
     for error in [refusal::<AtRate>(data.path()), refusal::<NewRules>(data.path())] {

@@ -7,15 +7,15 @@ mod games;
 
 use std::path::Path;
 
-use cluster_service::SimHost;
+use cluster_service::{EdgeKey, SimHost};
 use edge::{Edge, Token, codes, commands, detach, ended, leave, outcomes};
 use games::{AtRate, Command, OnCommand, SHORT, purse};
-use protocol::OutcomeCode;
-use protocol::cluster::{EgressMessageT, SessionJoinedT, SessionOutcomeT};
+use protocol::cluster::{EgressMessageT, IngressMessageT, SessionJoinedT, SessionOutcomeT, encode_ingress};
 use protocol::limits::{
     PLAYERS_PER_MATCH_MAX, SECRETS_OFFERED_MAX, SESSION_EXPIRY_MS, TOKEN_CLOCK_SLACK_MS, TOKEN_SECONDS_MAX,
 };
 use protocol::outcome::CloseCode;
+use protocol::{ClusterSessionId, OutcomeCode};
 use snapshots::{ChunkFile, FileKind};
 
 const START_MS: i64 = 1_800_000_000_000;
@@ -50,7 +50,7 @@ fn only(outcomes: &[SessionOutcomeT]) -> &SessionOutcomeT {
 
 /// The state without where and when it was taken.
 fn state(host: &SimHost<OnCommand>) -> Vec<Vec<u8>> {
-    let kind = FileKind { magic: *b"WLSN", version: 1, name: "snapshot" };
+    let kind = FileKind { magic: *b"WLSN", version: 2, name: "snapshot" };
     let mut file = ChunkFile::decode(Path::new("memory"), &host.snapshot(), kind).unwrap();
     std::iter::from_fn(|| file.next_chunk()).skip(1).map(|chunk| chunk.bytes).collect()
 }
@@ -446,4 +446,89 @@ fn a_match_that_closes_ends_its_sessions_and_answers_what_waited() {
     let again = edge.say(&mut host, edge::close_match(6, 1));
     let [EgressMessageT::MatchClosed(answer)] = &again[..] else { panic!("{again:?}") };
     assert_eq!(answer.code, CloseCode::NoMatch as u16);
+}
+
+// ---- who is an edge ---------------------------------------------------------------------------------
+
+/// Says a hello of one session in another (or the same) one; gives whether it was accepted.
+fn says_hello(
+    host: &mut SimHost<OnCommand>,
+    key: &EdgeKey,
+    signed_for: ClusterSessionId,
+    said_in: ClusterSessionId,
+) -> bool {
+    let hello = encode_ingress(IngressMessageT::EdgeHello(Box::new(key.hello(signed_for, "edge"))));
+    host.offer(said_in, hello);
+    let told = edge::heard(host.take_messages(said_in));
+    match told[..] {
+        [EgressMessageT::EdgeAccepted(_)] => true,
+        [EgressMessageT::EdgeRefused(_)] => false,
+        _ => panic!("{told:?}"),
+    }
+}
+
+#[test]
+fn the_first_good_proof_founds_the_log_and_another_key_is_refused_and_closed() {
+    let mut host = SimHost::<OnCommand>::new(START_MS);
+    let (ours, other) = (EdgeKey::of_secret(b"ours"), EdgeKey::of_secret(b"other"));
+    assert_eq!(host.service().edge_key(), None);
+    let first = host.open_session();
+    assert!(says_hello(&mut host, &ours, first, first));
+    let second = host.open_session();
+    assert!(!says_hello(&mut host, &other, second, second));
+    assert_eq!(host.service().edge_key(), Some(ours.public()));
+    assert_eq!(host.service().cluster_sessions(), [first], "who cannot prove it is closed");
+}
+
+#[test]
+fn a_hello_that_was_overheard_opens_no_other_session() {
+    let mut host = SimHost::<OnCommand>::new(START_MS);
+    let ours = EdgeKey::of_secret(b"ours");
+    let edge = host.open_session();
+    assert!(says_hello(&mut host, &ours, edge, edge));
+    let thief = host.open_session();
+    assert!(!says_hello(&mut host, &ours, edge, thief));
+    assert_eq!(host.service().cluster_sessions(), [edge]);
+}
+
+#[test]
+fn a_bad_proof_founds_nothing() {
+    let mut host = SimHost::<OnCommand>::new(START_MS);
+    let thief = host.open_session();
+    assert!(!says_hello(&mut host, &EdgeKey::of_secret(b"ours"), ClusterSessionId(99), thief));
+    assert_eq!(host.service().edge_key(), None);
+    let edge = host.open_session();
+    assert!(says_hello(&mut host, &EdgeKey::of_secret(b"ours"), edge, edge));
+}
+
+#[test]
+fn the_key_of_the_log_outlives_a_restart_with_and_without_a_snapshot() {
+    let ours = EdgeKey::of_secret(b"ours");
+    let mut host = SimHost::<OnCommand>::new(START_MS);
+    let edge = host.open_session();
+    assert!(says_hello(&mut host, &ours, edge, edge));
+    for snapshot in [None, Some(host.snapshot())] {
+        host.crash_and_recover(snapshot.as_deref()).unwrap();
+        assert_eq!(host.service().edge_key(), Some(ours.public()));
+        let stranger = host.open_session();
+        assert!(!says_hello(&mut host, &EdgeKey::of_secret(b"other"), stranger, stranger));
+    }
+}
+
+#[test]
+fn hash_reports_are_kept_for_ticks_that_ran_and_go_with_their_match() {
+    let (mut host, edge, _) = table();
+    let report = |tick: u64, member: u32| edge::hash_report(member, 1, tick, 7);
+    edge.say(&mut host, deposit(1, 1, 1));
+    let tick = host.service().get_match(1).unwrap().simulation().tick();
+    assert!(edge.say(&mut host, report(tick, 2)).is_empty());
+    edge.say(&mut host, report(tick + 1, 2));
+    let said: Vec<_> = host.service().reports().of(1, tick).iter().map(|said| (said.member, said.hash)).collect();
+    assert_eq!(said, [(2, 7)]);
+    assert!(host.service().reports().of(1, tick + 1).is_empty(), "nobody knows of a tick that is still to come");
+    host.crash_and_recover(Some(&host.snapshot())).unwrap();
+    assert_eq!(host.service().reports().of(1, tick).len(), 1);
+    let edge = Edge::connect(&mut host);
+    edge.say(&mut host, edge::close_match(1, 1));
+    assert!(host.service().reports().of(1, tick).is_empty());
 }

@@ -31,7 +31,7 @@ impl<G: ecs_state::Game> Hand<G> {
     fn new() -> Self {
         let mut hand = Self { service: Service::new().unwrap(), outbox: Outbox::default(), position: 0 };
         hand.put(0, Event::SessionOpen { session: ClusterSessionId(1) });
-        hand.say(0, &edge::hello());
+        hand.say(0, &edge::hello(ClusterSessionId(1)));
         hand
     }
 

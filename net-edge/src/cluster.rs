@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::cluster::EdgeHelloT;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -18,6 +19,9 @@ pub struct ClusterLink {
     /// Out of the service: one encoded [`protocol::cluster::Egress`] each, in their order. Closed: the session
     /// is over.
     pub egress: mpsc::Receiver<Arc<[u8]>>,
+    /// What to say first: it proves to the service that this edge may speak in this session, see [`protocol::proof`].
+    /// The edge puts its name into it.
+    pub hello: EdgeHelloT,
 }
 
 /// The way into the log. Dropped, it closes the cluster session.

@@ -48,6 +48,10 @@ pub struct EdgeStats {
     pub hash_mismatches_total: u64,
     /// Messages of the service that could not be read.
     pub egress_errors_total: u64,
+    /// Times that another member began to lead.
+    pub leader_changes_total: u64,
+    /// Players' sessions that were taken over into a new cluster session, without a word to the player.
+    pub taken_over_total: u64,
     /// From the arrival of a command to its outcome.
     pub ack: AckLatency,
     /// Closes by this edge, for each code that occurred.
@@ -162,6 +166,8 @@ pub struct Counters {
     pub(crate) resyncs: Counted,
     pub(crate) hash_mismatches: Counted,
     pub(crate) egress_errors: Counted,
+    pub(crate) leader_changes: Counted,
+    pub(crate) taken_over: Counted,
     pub(crate) acks: Acks,
     closes: Vec<(CloseCode, Counted)>,
 }
@@ -189,6 +195,8 @@ impl Counters {
             resyncs: counted(metrics::counter!("worldlog_edge_resyncs_total")),
             hash_mismatches: counted(metrics::counter!("worldlog_edge_hash_mismatches_total")),
             egress_errors: counted(metrics::counter!("worldlog_edge_egress_errors_total")),
+            leader_changes: counted(metrics::counter!("worldlog_edge_leader_changes_total")),
+            taken_over: counted(metrics::counter!("worldlog_edge_taken_over_total")),
             acks: Acks::new(),
             closes: (0..).map_while(CloseCode::from_number).map(|code| (code, counted(close_counter(code)))).collect(),
         }
@@ -219,6 +227,8 @@ impl Counters {
             resyncs_total: self.resyncs.get(),
             hash_mismatches_total: self.hash_mismatches.get(),
             egress_errors_total: self.egress_errors.get(),
+            leader_changes_total: self.leader_changes.get(),
+            taken_over_total: self.taken_over.get(),
             ack: self.acks.get(),
             closes_total: self
                 .closes

@@ -81,7 +81,7 @@ impl Scene {
     }
 
     fn link(&mut self) {
-        self.edge.handle_link();
+        self.edge.handle_link(service::hello());
         self.settle();
     }
 

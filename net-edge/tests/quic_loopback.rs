@@ -66,7 +66,7 @@ impl Cluster for Local {
         state.egress = Some(sender);
         state.links += 1;
         state.service.forget_edge();
-        ClusterLink { ingress: Box::new(self.clone()), egress }
+        ClusterLink { ingress: Box::new(self.clone()), egress, hello: service::hello() }
     }
 }
 

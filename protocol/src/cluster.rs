@@ -35,6 +35,11 @@ static EGRESS_OPTIONS: LazyLock<VerifierOptions> = LazyLock::new(|| VerifierOpti
 pub fn decode_ingress(bytes: &[u8]) -> Result<Ingress<'_>, FrameError> {
     let ingress =
         verified::<Ingress<'_>>(RawFrame(bytes), INGRESS_IDENTIFIER, limit::INGRESS_BYTES_MAX, &INGRESS_OPTIONS)?;
+    if let Some(hello) = ingress.message_as_edge_hello() {
+        bounded("name", hello.name().map_or(0, str::len), limit::EDGE_NAME_BYTES_MAX)?;
+        exact("key", hello.key().len(), limit::EDGE_KEY_BYTES)?;
+        exact("proof", hello.proof().len(), limit::EDGE_PROOF_BYTES)?;
+    }
     if let Some(join) = ingress.message_as_join_session() {
         bounded("account", join.account().len(), limit::ACCOUNT_BYTES_MAX)?;
         exact("nonce", join.nonce().len(), limit::NONCE_BYTES)?;

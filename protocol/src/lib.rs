@@ -23,6 +23,8 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 pub mod outcome;
+pub mod parts;
+pub mod proof;
 pub mod session;
 pub mod version;
 

@@ -50,6 +50,12 @@ pub const SECRET_BYTES: usize = 32;
 pub const SECRETS_OFFERED_MAX: usize = 8;
 /// What the log holds of a resume secret (SHA-256).
 pub const SECRET_HASH_BYTES: usize = 32;
+/// Public half of the key by which edges prove that they are ours (Ed25519).
+pub const EDGE_KEY_BYTES: usize = 32;
+/// An edge's proof: one signature (Ed25519).
+pub const EDGE_PROOF_BYTES: usize = 64;
+/// Longest name of an edge; members write it into their logs.
+pub const EDGE_NAME_BYTES_MAX: usize = 64;
 /// The nonce of a join token.
 pub const NONCE_BYTES: usize = 16;
 
@@ -132,6 +138,11 @@ pub const OFFER_AGAIN_MS: u64 = 1;
 pub const RELINK_MS: u64 = 50;
 /// Longest such wait.
 pub const RELINK_MS_MAX: u64 = 2_000;
+/// How long an edge without a cluster session keeps its players before it sends them to other edges: as long as most
+/// clusters take to be there again.
+pub const LINK_HOLD_MS_MAX: u64 = 5_000;
+/// Joins and resumes of one edge without an answer, those of players who are gone included.
+pub const REQUESTS_MAX: usize = 2 * CONNECTIONS_MAX;
 /// Bytes that wait for a cluster that does not keep up before players are sent away.
 pub const UPLINK_BACKLOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes that may wait on a control stream before pings are no longer answered.
@@ -168,6 +179,22 @@ pub const HOST_BACKLOG_MAX: usize = 16 * 1024;
 /// Messages of the local host that may wait for an edge before its session is closed: two minutes of ticks of one
 /// match at 30 Hz.
 pub const EGRESS_BACKLOG_MAX: usize = 4 * 1024;
+/// Longest message of the service in one Aeron message; longer ones travel in parts. An egress channel holds it whose
+/// term is eight times as long, rounded up to a power of two: [`EGRESS_TERM_BYTES_MIN`]. Raising it costs every edge
+/// and the leader three terms of shared memory each.
+pub const EGRESS_PART_BYTES_MAX: usize = 256 * 1024;
+/// Shortest term of a channel on which an edge may ask to be answered.
+pub const EGRESS_TERM_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// Bytes that the leader holds for an edge that does not take them; beyond it the edge's cluster session is closed, and
+/// its players resume through a new one. A longest baseline and deltas behind it fit. Costs the leader as much memory
+/// for each edge that is behind.
+pub const EGRESS_BACKLOG_BYTES_MAX: usize = SERVER_FRAME_BYTES_MAX + 16 * 1024 * 1024;
+/// Ticks of a match between two reports of its state hash by each member: how long a divergence stays unnoticed.
+pub const HASH_REPORT_TICKS: u64 = 64;
+/// Ticks of a match whose hash reports are kept for comparison.
+pub const HASH_REPORTS_KEPT: usize = 8;
+/// Members whose hash reports are told apart.
+pub const MEMBERS_MAX: usize = 16;
 /// Bytes of entries that are written to the local log at once; more wait for the next write.
 pub const LOG_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time that commands wait for the tick that runs them before they are written to the log alone.
@@ -185,9 +212,12 @@ const _: () = {
     assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
     assert!(SEND_WINDOW_BYTES < BACKLOG_BYTES_MAX as u64, "what QUIC holds is part of what waits");
     assert!(CONNECTIONS_MAX <= PREFIXES_MAX, "who is connected is known");
+    assert!(LINK_HOLD_MS_MAX < LOG_ANSWER_MS_MAX, "who waits for the log is sent on before that is an error");
+    assert!((LINK_HOLD_MS_MAX as i64) < SESSION_EXPIRY_MS, "sessions outlive the wait of their edge");
     assert!(CONTENT_BYTES_MAX < INGRESS_BYTES_MAX, "a match must open with one message");
     assert!(CLIENT_FRAME_BYTES_MAX < INGRESS_BYTES_MAX);
     assert!(LOG_BATCH_BYTES + 2 * INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
+    assert!(8 * (EGRESS_PART_BYTES_MAX + 64) <= EGRESS_TERM_BYTES_MIN, "a part must fit an eighth of a term");
     assert!(FIELDS_MAX <= 64, "a mask is one word");
     assert!(PLAYERS_PER_MATCH_MAX <= SESSIONS_MAX);
     assert!(FRAMES_PER_SECOND as u64 * 1_000 >= TICK_MILLIHERTZ_MAX as u64 / 2, "a frame each other tick must pass");

@@ -165,12 +165,17 @@ impl<G: Game> SimHost<G> {
         self.log.push(record);
         self.timers.apply(&outbox.timers);
         self.hashes.extend_from_slice(&outbox.ticks);
+        let closes = std::mem::take(&mut outbox.closes);
         for (to, message) in outbox.messages {
             for session in to {
                 if let Some(mailbox) = self.mailboxes.get_mut(&session) {
                     mailbox.push(Arc::clone(&message));
                 }
             }
+        }
+        // What it was told before can still be taken.
+        for session in closes {
+            self.append(Kept::Close { session: session.0 });
         }
     }
 }

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use cluster_service::SimHost;
+use cluster_service::{EdgeKey, SimHost};
 use ecs_state::Game;
 use protocol::ClusterSessionId;
 use protocol::cluster::{
-    CloseMatchT, CommandBatchT, CommandHeadT, DetachSessionT, EdgeHelloT, EgressMessageT, IngressMessageT,
+    CloseMatchT, CommandBatchT, CommandHeadT, DetachSessionT, EgressMessageT, HashReportT, IngressMessageT,
     JoinSessionT, LeaveSessionT, MatchDeltaT, OpenMatchT, ResumeSessionT, SessionJoinedT, SessionOutcomeT, WatchMatchT,
     decode_egress, encode_ingress,
 };
@@ -23,8 +23,8 @@ macro_rules! ingress {
     }};
 }
 
-pub fn hello() -> Vec<u8> {
-    ingress!(EdgeHello, EdgeHelloT { name: Some("test".to_owned()) })
+pub fn hello(session: ClusterSessionId) -> Vec<u8> {
+    encode_ingress(IngressMessageT::EdgeHello(Box::new(EdgeKey::in_process().hello(session, "test"))))
 }
 
 pub fn open_match(request: u64, content: &[u8]) -> Vec<u8> {
@@ -40,6 +40,10 @@ pub fn close_match(request: u64, match_id: u64) -> Vec<u8> {
 
 pub fn watch(match_id: u64) -> Vec<u8> {
     ingress!(WatchMatch, WatchMatchT { match_id: match_id })
+}
+
+pub fn hash_report(member: u32, match_id: u64, tick: u64, hash: u64) -> Vec<u8> {
+    ingress!(HashReport, HashReportT { member: member, match_id: match_id, tick: tick, hash: hash })
 }
 
 /// A token as the log sees it.
@@ -161,7 +165,7 @@ impl Edge {
     /// Connects and says hello.
     pub fn connect<G: Game>(host: &mut SimHost<G>) -> Self {
         let edge = Self(host.open_session());
-        assert!(matches!(edge.say(host, hello())[..], [EgressMessageT::EdgeAccepted(_)]));
+        assert!(matches!(edge.say(host, hello(edge.0))[..], [EgressMessageT::EdgeAccepted(_)]));
         edge
     }
 

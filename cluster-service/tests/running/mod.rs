@@ -41,7 +41,7 @@ impl LiveEdge {
     pub fn with_room(connector: &LocalConnector, room: usize) -> Self {
         let (sink, ear) = sync_channel(room);
         let edge = Self { way: connector.connect(Box::new(Ear(sink))), ear };
-        edge.say(edge::hello());
+        edge.say(edge::hello(edge.way.session()));
         assert!(matches!(edge.next(), Some(EgressMessageT::EdgeAccepted(_))));
         edge
     }

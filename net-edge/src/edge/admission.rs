@@ -77,10 +77,12 @@ impl Edge {
         if !self.is_linked() {
             return;
         }
+        let has_leader = self.has_leader;
         let Some(greeting) = self.greeting(id) else { return };
         let Some(known) = greeting.hello else { return };
         let is_welcomed = std::mem::replace(&mut greeting.is_welcomed, true);
-        let wish = greeting.wish.take();
+        // Who comes while nobody leads waits: what nobody asked for needs no answer when the player goes elsewhere.
+        let wish = greeting.wish.take_if(|_| has_leader);
         if !is_welcomed {
             let welcome = self.welcome(known);
             self.control(id, welcome);
@@ -109,21 +111,23 @@ impl Edge {
     }
 
     fn ask(&mut self, now: Moment, id: ConnectionId, wish: Wish) {
-        self.last_request += 1;
-        let request = self.last_request;
+        if self.outstanding.is_full() {
+            let detail = "the log does not keep up".to_owned();
+            return self.close(now, id, Refusal { code: CloseCode::Internal, detail });
+        }
+        let request = self.outstanding.next_request();
         let secret = (self.settings.secrets)();
-        let mut asked = Asked { request, secret, last_position: 0, is_successor: false };
+        let mut asked = Asked { request, secret, held: secret, last_position: 0 };
         let message = match wish {
             Wish::Join(claims) => join_message(request, claims, &secret),
             Wish::Resume { session, secret: held, last_position } => {
-                asked.last_position = last_position;
-                asked.is_successor = self.sessions.contains_key(&session);
-                resume_message(request, session, &held, &secret)
+                (asked.last_position, asked.held) = (last_position, held);
+                resume_message(request, session, &held, &secret, 0)
             }
         };
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.stage = Stage::Asked(asked);
-        self.requests.insert(request, id);
+        self.outstanding.ask(request, id, message.clone());
         self.uplink.push(message);
         self.set_deadline(id, now.at + Duration::from_millis(LOG_ANSWER_MS_MAX), CloseCode::Internal);
     }
@@ -132,10 +136,16 @@ impl Edge {
 
     pub(super) fn handle_joined(&mut self, now: Moment, joined: &SessionJoined<'_>) {
         let (session, epoch) = (joined.session(), joined.epoch());
+        // An answer that comes twice: a request was made again while the first answer was on its way.
+        let Some(by) = self.outstanding.answered(joined.request()) else { return };
         // Who asked may be gone; then the session waits to be resumed.
-        let Some(id) = self.requests.remove(&joined.request()) else { return self.detach(session, epoch) };
+        let Some(id) = by else { return self.detach(session, epoch) };
         let Some(connection) = self.connections.get_mut(&id) else { return self.detach(session, epoch) };
-        let Stage::Asked(asked) = &connection.stage else { return self.detach(session, epoch) };
+        let asked = match &connection.stage {
+            Stage::Asked(asked) => asked,
+            Stage::Playing(_) => return self.handle_taken_over(now, id, joined),
+            Stage::Greeting(_) | Stage::Closed => return self.detach(session, epoch),
+        };
         let (match_id, last_seq) = (joined.match_id(), joined.last_seq());
         let mut player = Player::new(asked, session, epoch, match_id, joined.player(), last_seq);
         for outcome in joined.outcomes().into_iter().flatten() {
@@ -146,16 +156,20 @@ impl Edge {
         (frame.last_seq, frame.resumed) = (last_seq, joined.resumed());
         frame.secret = asked.secret.to_vec();
         connection.stage = Stage::Playing(Box::new(player));
-        self.sessions.insert(session, id);
+        let before = self.sessions.insert(session, id);
         self.counters.joins.add(1);
         self.counters.players.set(self.sessions.len());
         self.control(id, encode_server(ServerMessageT::Joined(Box::new(frame))));
         self.enter_match(now, match_id, id);
+        // That it is superseded was said too, but may have been lost with a leader.
+        if let Some(before) = before {
+            self.close_and(now, before, CloseCode::Superseded.into(), false);
+        }
     }
 
     pub(super) fn handle_refused(&mut self, now: Moment, refused: &SessionRefused<'_>) {
-        if let Some(id) = self.requests.remove(&refused.request()) {
-            self.close(now, id, close_code(refused.code()).into());
+        if let Some(Some(id)) = self.outstanding.answered(refused.request()) {
+            self.close_and(now, id, close_code(refused.code()).into(), false);
         }
     }
 
@@ -178,13 +192,13 @@ impl Edge {
     pub(super) fn detach(&mut self, session: u32, epoch: u32) {
         let mut detach = DetachSessionT::default();
         (detach.session, detach.epoch) = (session, epoch);
-        self.uplink.push(IngressMessageT::DetachSession(Box::new(detach)));
+        self.note(IngressMessageT::DetachSession(Box::new(detach)));
     }
 
     pub(super) fn leave(&mut self, session: u32, epoch: u32) {
         let mut leave = LeaveSessionT::default();
         (leave.session, leave.epoch) = (session, epoch);
-        self.uplink.push(IngressMessageT::LeaveSession(Box::new(leave)));
+        self.note(IngressMessageT::LeaveSession(Box::new(leave)));
     }
 }
 
@@ -202,9 +216,10 @@ fn join_message(request: u64, claims: Claims, secret: &[u8]) -> IngressMessageT 
     IngressMessageT::JoinSession(Box::new(join))
 }
 
-fn resume_message(request: u64, session: u32, held: &[u8], next: &[u8]) -> IngressMessageT {
+/// `epoch` is the one to take over from; 0 for whichever it is.
+pub(super) fn resume_message(request: u64, session: u32, held: &[u8], next: &[u8], epoch: u32) -> IngressMessageT {
     let mut resume = ResumeSessionT::default();
-    (resume.request, resume.session) = (request, session);
+    (resume.request, resume.session, resume.epoch) = (request, session, epoch);
     resume.secret_hash = sha256(held);
     resume.next_secret_hash = sha256(next);
     IngressMessageT::ResumeSession(Box::new(resume))

@@ -8,7 +8,7 @@ use protocol::session::{OutcomeT, OutcomesT, OwnDeltaT, ServerMessageT, encode_d
 use protocol::{OutcomeCode, PlayerId};
 
 use super::admission::to_player;
-use super::mirror::OwnRows;
+use super::mirror::{OwnRows, Stray};
 use super::session::{Connection, Player, Stage};
 use super::{Action, ConnectionId, Edge, Frames, Moment, Refusal};
 
@@ -20,9 +20,16 @@ impl Edge {
         }
         let match_id = delta.match_id();
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
+        let awaits_baseline = watched.awaits_baseline;
         let Some(mirror) = &mut watched.mirror else { return };
+        // A leader that fell may still be heard when its successor is.
+        if delta.tick() <= mirror.tick() {
+            return;
+        }
         match mirror.advance(delta) {
             Ok(handed_over) => self.fan_out(now, delta, &handed_over),
+            // Ticks went unheard between two leaders: the baseline that is on its way has them.
+            Err(Stray::Gap { .. }) if awaits_baseline => {}
             Err(stray) => self.handle_stray(now, match_id, &stray),
         }
     }
@@ -81,13 +88,24 @@ impl Edge {
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            let Some(player) = self.player(id) else { continue };
-            let frames = Frames { outcomes: player.take_outcomes(), ..Frames::default() };
-            if !frames.is_empty() {
-                player.note_queued(frames.len());
-                self.counters.sent_bytes.add(frames.len());
-                self.actions.push_back(Action::State { to: id, frames });
+            if let Some(match_id) = self.player(id).map(|player| player.match_id) {
+                self.tell_outcomes(match_id, id);
             }
+        }
+    }
+
+    /// Tells the outcomes that wait for a frame, unless their ticks may be ones that this edge has not heard of: an
+    /// outcome is told after its effects.
+    pub(super) fn tell_outcomes(&mut self, match_id: u64, id: ConnectionId) {
+        if self.matches.get(&match_id).is_some_and(|watched| watched.awaits_baseline) {
+            return;
+        }
+        let Some(player) = self.player(id) else { return };
+        let frames = Frames { outcomes: player.take_outcomes(), ..Frames::default() };
+        if !frames.is_empty() {
+            player.note_queued(frames.len());
+            self.counters.sent_bytes.add(frames.len());
+            self.actions.push_back(Action::State { to: id, frames });
         }
     }
 
@@ -96,13 +114,21 @@ impl Edge {
         let id = self.sessions.get(&outcome.session()).copied()?;
         let detail = format!("command {}", outcome.seq());
         match OutcomeCode(outcome.code()) {
+            // The answer to a number that is none: the session is there.
+            OutcomeCode::GAP if outcome.tick() == 0 => {}
             OutcomeCode::GAP => {
                 let detail = format!("the log holds commands up to {}", outcome.seq());
                 self.close(now, id, Refusal { code: CloseCode::SequenceGap, detail });
             }
-            OutcomeCode::STALE_EPOCH => self.handle_stale(now, id, detail),
+            // Of another epoch: an earlier connection of this edge sent it.
+            OutcomeCode::STALE_EPOCH if self.player(id).is_none_or(|player| player.epoch != outcome.tick() as u32) => {}
+            OutcomeCode::STALE_EPOCH => {
+                self.close_and(now, id, Refusal { code: CloseCode::Superseded, detail }, false);
+            }
             OutcomeCode::NO_SESSION => {
-                self.close_and(now, id, Refusal { code: CloseCode::NoSession, detail }, false);
+                let is_leaving = self.player(id).is_some_and(|player| player.is_leaving);
+                let code = if is_leaving { CloseCode::Left } else { CloseCode::NoSession };
+                self.close_and(now, id, Refusal { code, detail }, false);
             }
             _ => {
                 let took = self.player(id)?.note_outcome(now.at, to_player(outcome));
@@ -111,14 +137,6 @@ impl Edge {
             }
         }
         None
-    }
-
-    /// A command of an older epoch was refused. When both epochs were this edge's, it may have been the older
-    /// connection's; whether this one is superseded too is said by SessionEnded.
-    fn handle_stale(&mut self, now: Moment, id: ConnectionId, detail: String) {
-        if self.player(id).is_some_and(|player| !player.is_successor) {
-            self.close_and(now, id, Refusal { code: CloseCode::Superseded, detail }, false);
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state of one match as this edge knows it: classes everyone and owner, verified at every tick.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use protocol::bytes::{ReadError, Reader, unzigzag};
@@ -17,6 +18,19 @@ pub(super) struct Mirror {
     position: u64,
     /// All rows of class everyone, once somebody needed them at this tick.
     full: Option<Vec<u8>>,
+}
+
+/// How a mirror stands to a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// At an earlier tick.
+    Older,
+    /// At the same tick, with the same state.
+    Same,
+    /// At the same tick, with another state.
+    Wrong,
+    /// At a later tick.
+    Newer,
 }
 
 /// Why a mirror cannot go on. It must be replaced.
@@ -37,6 +51,18 @@ impl Mirror {
         mirror.apply(baseline.everyone().bytes(), baseline.owner().bytes())?;
         mirror.check(baseline.hash_everyone(), baseline.hash_owner())?;
         Ok(mirror)
+    }
+
+    /// What a baseline says of this mirror.
+    pub(super) fn compare(&self, baseline: &MatchBaseline<'_>) -> Known {
+        match self.tick.cmp(&baseline.tick()) {
+            Ordering::Greater => Known::Newer,
+            Ordering::Less => Known::Older,
+            Ordering::Equal => match self.check(baseline.hash_everyone(), baseline.hash_owner()) {
+                Ok(()) => Known::Same,
+                Err(_) => Known::Wrong,
+            },
+        }
     }
 
     /// Takes the next tick. Gives the players whose own rows are no longer told by a delta, because an entity

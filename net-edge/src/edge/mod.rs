@@ -8,6 +8,7 @@
 //! | what is the state of a match? | `mirror`, `watching` |
 //! | who hears of it? | `interest`, `fanout` |
 //! | what if somebody is behind? | `resync` |
+//! | what if another member leads, or the cluster session is gone? | `outstanding` |
 //!
 //! Invariants:
 //! - What one player sends changes nothing for another: a bad frame closes its own connection.
@@ -20,6 +21,7 @@ mod fanout;
 mod gate;
 mod interest;
 mod mirror;
+mod outstanding;
 mod resync;
 mod session;
 mod uplink;
@@ -32,7 +34,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use protocol::cluster::{EdgeHelloT, IngressMessageT};
+use protocol::cluster::EdgeHelloT;
 use protocol::limits::SECRET_BYTES;
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
@@ -43,7 +45,8 @@ use crate::token::TokenPublicKey;
 use commands::CommandSchema;
 pub(crate) use gate::{Gate, Verdict};
 pub use interest::{Everything, Interest};
-use session::{Connection, Stage};
+use outstanding::Outstanding;
+use session::{Connection, Seat, Stage};
 use uplink::Uplink;
 use watching::Watched;
 
@@ -172,6 +175,7 @@ enum LinkState {
 enum Wake {
     Connection(ConnectionId),
     Match(u64),
+    Link,
 }
 
 /// All connections and mirrors of one edge.
@@ -179,13 +183,16 @@ pub struct Edge {
     settings: Settings,
     counters: Arc<Counters>,
     link: LinkState,
+    /// Whether somebody takes messages of the cluster session.
+    has_leader: bool,
+    hello: EdgeHelloT,
+    /// Without a cluster session, players are kept until then.
+    hold_until: Option<Instant>,
     manifest: Option<Arc<Manifest>>,
     schema: CommandSchema,
     is_stopping: bool,
     connections: HashMap<ConnectionId, Connection>,
-    /// Requests into the log that wait for an answer.
-    requests: HashMap<u64, ConnectionId>,
-    last_request: u64,
+    outstanding: Outstanding,
     /// Who plays each session.
     sessions: HashMap<u32, ConnectionId>,
     matches: HashMap<u64, Watched>,
@@ -216,12 +223,14 @@ impl Edge {
             settings,
             counters,
             link: LinkState::Down,
+            has_leader: false,
+            hello: EdgeHelloT::default(),
+            hold_until: None,
             manifest: None,
             schema: CommandSchema::Opaque,
             is_stopping: false,
             connections: HashMap::new(),
-            requests: HashMap::new(),
-            last_request: 0,
+            outstanding: Outstanding::default(),
             sessions: HashMap::new(),
             matches: HashMap::new(),
             uplink: Uplink::new(),
@@ -259,33 +268,12 @@ impl Edge {
             match wake {
                 Wake::Connection(id) => self.check_deadline(now, id),
                 Wake::Match(match_id) => self.check_match(now, match_id),
+                Wake::Link => self.check_link(now),
             }
         }
     }
 
-    // ---- the link -------------------------------------------------------------------------------
-
-    /// A cluster session is open.
-    pub fn handle_link(&mut self) {
-        self.link = LinkState::Greeting;
-        self.uplink.clear();
-        let mut hello = EdgeHelloT::default();
-        hello.name = Some(self.settings.name.clone());
-        self.uplink.push(IngressMessageT::EdgeHello(Box::new(hello)));
-    }
-
-    /// The cluster session is gone. Its sessions live on in the log: players come back to them.
-    pub fn handle_link_lost(&mut self, now: Moment) {
-        self.link = LinkState::Down;
-        let is_in_the_log = |stage: &Stage| matches!(stage, Stage::Asked(_) | Stage::Playing(_));
-        let ids: Vec<_> = self.connections.iter().filter(|(_, c)| is_in_the_log(&c.stage)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.close(now, id, CloseCode::Stopping.into());
-        }
-        self.requests.clear();
-        self.matches.clear();
-        self.uplink.clear();
-    }
+    // ---- what the shell is told to do ---------------------------------------------------------------
 
     /// Whether the cluster refuses messages for now. The last one offered is the shell's to offer again; until it
     /// is taken no other is given out.
@@ -340,14 +328,16 @@ impl Edge {
         match stage {
             Stage::Greeting(_) | Stage::Closed => {}
             // Should the log say yes, nobody is there to hear it: see `handle_joined`.
-            Stage::Asked(asked) => drop(self.requests.remove(&asked.request)),
+            Stage::Asked(asked) => self.outstanding.abandon(asked.request),
             Stage::Playing(player) => {
                 if self.sessions.get(&player.session) == Some(&id) {
                     self.sessions.remove(&player.session);
                     self.counters.players.set(self.sessions.len());
                 }
-                if detach {
-                    self.detach(player.session, player.epoch);
+                match player.seat {
+                    Seat::Attached if detach => self.detach(player.session, player.epoch),
+                    Seat::Asked(request) => self.outstanding.abandon(request),
+                    Seat::Attached | Seat::Lost => {}
                 }
                 self.leave_match(now, player.match_id, id);
             }

@@ -58,7 +58,8 @@ impl Edge {
 
     /// Begins a state stream, or sees to it that the wait for one has an end.
     pub(super) fn begin_if_ready(&mut self, now: Moment, match_id: u64, id: ConnectionId) {
-        let mirror = self.matches.get(&match_id).and_then(|watched| watched.mirror.as_ref());
+        let watched = self.matches.get(&match_id).filter(|watched| !watched.awaits_baseline);
+        let mirror = watched.and_then(|watched| watched.mirror.as_ref());
         let Some(position) = mirror.map(|mirror| mirror.position()) else {
             return self.set_mirror_deadline(now, id);
         };

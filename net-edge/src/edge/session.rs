@@ -13,6 +13,7 @@ use protocol::outcome::CloseCode;
 use protocol::session::{ClientMessage, Commands, Outcome, PongT, ServerMessageT, decode_client, encode_server};
 
 use super::admission::Wish;
+use super::outstanding::Sent;
 use super::{Backlog, ConnectionId, Edge, LinkState, Moment, Refusal, Wake};
 use crate::rate::Bucket;
 
@@ -51,8 +52,8 @@ pub(super) struct Asked {
     pub(super) secret: [u8; SECRET_BYTES],
     /// What the client has seen elsewhere.
     pub(super) last_position: u64,
-    /// Another connection of this edge played the session when this was asked.
-    pub(super) is_successor: bool,
+    /// What the client has shown that it holds; that of the next resume for who joins.
+    pub(super) held: [u8; SECRET_BYTES],
 }
 
 pub(super) struct Player {
@@ -60,7 +61,11 @@ pub(super) struct Player {
     pub(super) session: u32,
     pub(super) epoch: u32,
     pub(super) player: u32,
-    pub(super) is_successor: bool,
+    /// What the client has shown that it holds.
+    pub(super) held: [u8; SECRET_BYTES],
+    /// What it was given for its next resume.
+    pub(super) offered: [u8; SECRET_BYTES],
+    pub(super) seat: Seat,
     /// No baseline before the mirror is there.
     pub(super) last_position: u64,
     /// Highest command number that may be followed.
@@ -74,8 +79,18 @@ pub(super) struct Player {
     /// The state stream; `None` until it can begin with a baseline.
     pub(super) stream: Option<Stream>,
     pub(super) is_leaving: bool,
-    /// When commands without an outcome came.
-    waiting: VecDeque<(u32, Instant)>,
+    /// Commands of this connection without an outcome, ascending.
+    pub(super) waiting: VecDeque<Sent>,
+}
+
+/// Whether the session speaks through this edge's cluster session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    Attached,
+    /// The cluster session is gone.
+    Lost,
+    /// A new one is to take the session over: this request.
+    Asked(u64),
 }
 
 pub(super) struct Stream {
@@ -91,7 +106,9 @@ impl Player {
             session,
             epoch,
             player,
-            is_successor: asked.is_successor,
+            held: asked.held,
+            offered: asked.secret,
+            seat: Seat::Attached,
             last_position: asked.last_position,
             sent_seq: last_seq,
             settled_seq: 0,
@@ -119,11 +136,8 @@ impl Player {
             self.fresh.push(outcome);
         }
         let mut took = None;
-        while let Some((waiting, since)) = self.waiting.front().copied()
-            && waiting <= seq
-        {
-            self.waiting.pop_front();
-            took = (waiting == seq).then(|| now.duration_since(since));
+        while let Some(sent) = self.waiting.pop_front_if(|sent| sent.seq <= seq) {
+            took = (sent.seq == seq).then(|| now.duration_since(sent.since));
         }
         took
     }
@@ -290,10 +304,14 @@ impl Edge {
             return Err(Refusal { code: CloseCode::Internal, detail: "the log does not keep up".to_owned() });
         }
         for (seq, item) in (commands.first_seq()..).zip(commands.items()) {
-            self.uplink.command(now.at, player.session, player.epoch, seq, item.payload().bytes());
+            let payload = item.payload().bytes();
+            // Else it is sent once the session is taken over.
+            if player.seat == Seat::Attached {
+                self.uplink.command(now.at, player.session, player.epoch, seq, payload);
+            }
             if seq > player.sent_seq {
                 player.sent_seq = seq;
-                player.waiting.push_back((seq, now.at));
+                player.waiting.push_back(Sent { seq, since: now.at, payload: payload.to_vec() });
             }
         }
         self.counters.commands.add(commands.items().len());

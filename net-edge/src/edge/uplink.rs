@@ -19,6 +19,8 @@ pub(super) struct Uplink {
     /// Bytes of `messages`.
     waiting_bytes: usize,
     is_backlogged: bool,
+    /// Nobody is there to take anything. What waits is not given out, and thrown away with [`Uplink::clear`].
+    is_paused: bool,
 }
 
 impl Uplink {
@@ -30,6 +32,7 @@ impl Uplink {
             messages: VecDeque::new(),
             waiting_bytes: 0,
             is_backlogged: false,
+            is_paused: false,
         }
     }
 
@@ -75,7 +78,7 @@ impl Uplink {
     }
 
     pub(super) fn next_message(&mut self) -> Option<Vec<u8>> {
-        if self.is_backlogged {
+        if self.is_backlogged || self.is_paused {
             return None;
         }
         let message = self.messages.pop_front()?;
@@ -92,7 +95,12 @@ impl Uplink {
         self.waiting_bytes > UPLINK_BACKLOG_BYTES_MAX
     }
 
-    /// Forgets everything: the session that it was for is over.
+    /// Gives out nothing until [`Uplink::clear`].
+    pub(super) const fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    /// Forgets everything: whom it was for is gone.
     pub(super) fn clear(&mut self) {
         *self = Self::new();
     }

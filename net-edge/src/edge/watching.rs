@@ -8,12 +8,14 @@ use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
 
 use super::commands::CommandSchema;
-use super::mirror::{Mirror, Stray};
+use super::mirror::{Known, Mirror, Stray};
 use super::{Action, ConnectionId, Edge, LinkState, Moment, Wake};
 
 pub(super) struct Watched {
-    /// `None` while a baseline is awaited.
+    /// `None` when nothing is known.
     pub(super) mirror: Option<Mirror>,
+    /// Whether ticks may be missing: the mirror is what it was at its tick, and a baseline is on its way.
+    pub(super) awaits_baseline: bool,
     pub(super) players: Vec<ConnectionId>,
     /// When a baseline was last asked for.
     asked: Instant,
@@ -62,6 +64,10 @@ impl Edge {
     }
 
     fn handle_accepted(&mut self, now: Moment, bytes: &[u8]) {
+        if self.link == LinkState::Up {
+            // Said twice, when hello was.
+            return;
+        }
         let read = Manifest::decode(bytes).map_err(|error| error.to_string());
         let read = read.and_then(|manifest| {
             let schema = CommandSchema::decode(manifest.command_schema()).map_err(|error| error.to_string())?;
@@ -74,10 +80,15 @@ impl Edge {
                     rules = manifest.rules_version(),
                     "the service accepts this edge"
                 );
+                let is_other = self.manifest.as_ref().is_some_and(|known| known.hash() != manifest.hash());
                 self.manifest = Some(manifest.into());
                 self.schema = schema;
-                self.link = LinkState::Up;
-                self.proceed_all(now);
+                if is_other {
+                    // What players hold does not fit any more: they come back and are given the new one.
+                    self.send_players_away(now);
+                    self.matches.clear();
+                }
+                self.begin_link(now);
             }
             Err(error) => {
                 tracing::error!(error, "the service's manifest cannot be used");
@@ -96,8 +107,14 @@ impl Edge {
                 watched.idle_since = None;
             }
             None => {
-                let watched =
-                    Watched { mirror: None, players: vec![id], asked: now.at, ask_at: None, idle_since: None };
+                let watched = Watched {
+                    mirror: None,
+                    awaits_baseline: true,
+                    players: vec![id],
+                    asked: now.at,
+                    ask_at: None,
+                    idle_since: None,
+                };
                 self.matches.insert(match_id, watched);
                 self.watch(match_id);
             }
@@ -119,16 +136,45 @@ impl Edge {
     fn handle_baseline(&mut self, now: Moment, baseline: &MatchBaseline<'_>) {
         let match_id = baseline.match_id();
         let (Some(watched), Some(manifest)) = (self.matches.get_mut(&match_id), &self.manifest) else { return };
+        match watched.mirror.as_ref().map(|mirror| mirror.compare(baseline)) {
+            Some(Known::Newer) => return,
+            Some(Known::Same) => return self.keep_mirror(now, match_id),
+            Some(Known::Wrong) => self.counters.hash_mismatches.add(1),
+            Some(Known::Older) | None => {}
+        }
         match Mirror::new(manifest, baseline) {
             Ok(mirror) => {
                 watched.mirror = Some(mirror);
-                watched.ask_at = None;
+                (watched.awaits_baseline, watched.ask_at) = (false, None);
                 for id in watched.players.clone() {
                     self.drop_stream(id);
                     self.begin_if_ready(now, match_id, id);
                 }
             }
             Err(stray) => self.handle_stray(now, match_id, &stray),
+        }
+    }
+
+    /// Nothing was missed: who follows goes on, and hears now what had to wait.
+    fn keep_mirror(&mut self, now: Moment, match_id: u64) {
+        let Some(watched) = self.matches.get_mut(&match_id) else { return };
+        (watched.awaits_baseline, watched.ask_at) = (false, None);
+        for id in watched.players.clone() {
+            match self.player(id).is_some_and(|player| player.stream.is_some()) {
+                true => self.tell_outcomes(match_id, id),
+                false => self.begin_if_ready(now, match_id, id),
+            }
+        }
+    }
+
+    /// Another member leads: what was told meanwhile is lost.
+    pub(super) fn watch_again(&mut self, now: Moment) {
+        let mut ids: Vec<u64> = self.matches.keys().copied().collect();
+        ids.sort_unstable();
+        for match_id in ids {
+            let Some(watched) = self.matches.get_mut(&match_id) else { continue };
+            (watched.awaits_baseline, watched.asked, watched.ask_at) = (true, now.at, None);
+            self.watch(match_id);
         }
     }
 
@@ -141,7 +187,7 @@ impl Edge {
             self.counters.egress_errors.add(1);
         }
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
-        watched.mirror = None;
+        (watched.mirror, watched.awaits_baseline) = (None, true);
         let players = watched.players.clone();
         let at = now.at.max(watched.asked + Duration::from_millis(REWATCH_MS));
         watched.ask_at = Some(at);
@@ -160,7 +206,7 @@ impl Edge {
             self.matches.remove(&match_id);
             let mut unwatch = UnwatchMatchT::default();
             unwatch.match_id = match_id;
-            self.uplink.push(IngressMessageT::UnwatchMatch(Box::new(unwatch)));
+            self.note(IngressMessageT::UnwatchMatch(Box::new(unwatch)));
         } else if watched.ask_at.is_some_and(|at| at <= now.at) {
             watched.ask_at = None;
             watched.asked = now.at;

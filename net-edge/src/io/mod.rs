@@ -240,8 +240,9 @@ impl Shell {
             }
             Event::EgressClosed => self.drop_link(),
             Event::Linked(link) => {
+                let hello = link.hello.clone();
                 self.link = Link::new(link);
-                self.edge.handle_link();
+                self.edge.handle_link(hello);
                 self.edge.handle_backlogged(false);
             }
             Event::Time => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use net_edge::{Claims, TokenSigner};
 use protocol::cluster::*;
 use protocol::delta::{Writer, encode_full};
+use protocol::limits::{EDGE_KEY_BYTES, EDGE_PROOF_BYTES};
 use protocol::manifest::{FieldKind, Layout, Manifest, Rejection, Sync, Visibility};
 use protocol::outcome::CloseCode;
 use protocol::{Columns, MatchId, OutcomeCode};
@@ -22,6 +23,13 @@ pub(crate) fn manifest() -> Arc<Manifest> {
     ];
     let rejections = vec![Rejection { code: 256, name: "odd-length".to_owned() }];
     Arc::new(Manifest::new("counter", 1, 0, layouts, rejections, &[]).unwrap())
+}
+
+/// A hello of the right form; the service in small looks at no proof.
+pub(crate) fn hello() -> EdgeHelloT {
+    let mut hello = EdgeHelloT::default();
+    (hello.key, hello.proof) = (vec![1; EDGE_KEY_BYTES], vec![2; EDGE_PROOF_BYTES]);
+    hello
 }
 
 /// One player's entity has the player's number.

@@ -1239,7 +1239,8 @@ pub mod worldlog {
         pub enum EdgeHelloOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
-        /// First message of a cluster session; nothing else is accepted before it.
+        /// First message of a cluster session; nothing else is accepted before it. `proof` is the signature of
+        /// `key`'s owner under what `protocol::proof` says; the first key that the log accepts is the log's.
         pub struct EdgeHello<'a> {
             pub _tab: ::flatbuffers::Table<'a>,
         }
@@ -1255,6 +1256,7 @@ pub mod worldlog {
         impl<'a> EdgeHello<'a> {
             pub const VT_NAME: ::flatbuffers::VOffsetT = 4;
             pub const VT_PROOF: ::flatbuffers::VOffsetT = 6;
+            pub const VT_KEY: ::flatbuffers::VOffsetT = 8;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1266,6 +1268,9 @@ pub mod worldlog {
                 args: &'args EdgeHelloArgs<'args>,
             ) -> ::flatbuffers::WIPOffset<EdgeHello<'bldr>> {
                 let mut builder = EdgeHelloBuilder::new(_fbb);
+                if let Some(x) = args.key {
+                    builder.add_key(x);
+                }
                 if let Some(x) = args.proof {
                     builder.add_proof(x);
                 }
@@ -1281,7 +1286,11 @@ pub mod worldlog {
                     let x = self.proof();
                     x.into_iter().collect()
                 };
-                EdgeHelloT { name, proof }
+                let key = {
+                    let x = self.key();
+                    x.into_iter().collect()
+                };
+                EdgeHelloT { name, proof, key }
             }
 
             #[inline]
@@ -1302,6 +1311,17 @@ pub mod worldlog {
                         .unwrap()
                 }
             }
+            #[inline]
+            pub fn key(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(EdgeHello::VT_KEY, None)
+                        .unwrap()
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for EdgeHello<'_> {
@@ -1317,6 +1337,11 @@ pub mod worldlog {
                         Self::VT_PROOF,
                         true,
                     )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "key",
+                        Self::VT_KEY,
+                        true,
+                    )?
                     .finish();
                 Ok(())
             }
@@ -1324,6 +1349,7 @@ pub mod worldlog {
         pub struct EdgeHelloArgs<'a> {
             pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
             pub proof: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub key: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
         }
         impl<'a> Default for EdgeHelloArgs<'a> {
             #[inline]
@@ -1331,6 +1357,7 @@ pub mod worldlog {
                 EdgeHelloArgs {
                     name: None,
                     proof: None, // required field
+                    key: None,   // required field
                 }
             }
         }
@@ -1349,6 +1376,10 @@ pub mod worldlog {
                 self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeHello::VT_PROOF, proof);
             }
             #[inline]
+            pub fn add_key(&mut self, key: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(EdgeHello::VT_KEY, key);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> EdgeHelloBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 EdgeHelloBuilder { fbb_: _fbb, start_: start }
@@ -1357,6 +1388,7 @@ pub mod worldlog {
             pub fn finish(self) -> ::flatbuffers::WIPOffset<EdgeHello<'a>> {
                 let o = self.fbb_.end_table(self.start_);
                 self.fbb_.required(o, EdgeHello::VT_PROOF, "proof");
+                self.fbb_.required(o, EdgeHello::VT_KEY, "key");
                 ::flatbuffers::WIPOffset::new(o.value())
             }
         }
@@ -1366,6 +1398,7 @@ pub mod worldlog {
                 let mut ds = f.debug_struct("EdgeHello");
                 ds.field("name", &self.name());
                 ds.field("proof", &self.proof());
+                ds.field("key", &self.key());
                 ds.finish()
             }
         }
@@ -1374,10 +1407,11 @@ pub mod worldlog {
         pub struct EdgeHelloT {
             pub name: Option<alloc::string::String>,
             pub proof: alloc::vec::Vec<u8>,
+            pub key: alloc::vec::Vec<u8>,
         }
         impl Default for EdgeHelloT {
             fn default() -> Self {
-                Self { name: None, proof: Default::default() }
+                Self { name: None, proof: Default::default(), key: Default::default() }
             }
         }
         impl EdgeHelloT {
@@ -1390,12 +1424,18 @@ pub mod worldlog {
                     let x = &self.proof;
                     _fbb.create_vector(x)
                 });
-                EdgeHello::create(_fbb, &EdgeHelloArgs { name, proof })
+                let key = Some({
+                    let x = &self.key;
+                    _fbb.create_vector(x)
+                });
+                EdgeHello::create(_fbb, &EdgeHelloArgs { name, proof, key })
             }
         }
         pub enum OpenMatchOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
+        /// With `unless_open` a match that is open already, the one with the lowest number, is the answer; then asking again
+        /// opens no second one.
         pub struct OpenMatch<'a> {
             pub _tab: ::flatbuffers::Table<'a>,
         }
@@ -1413,6 +1453,7 @@ pub mod worldlog {
             pub const VT_SEED: ::flatbuffers::VOffsetT = 6;
             pub const VT_LABEL: ::flatbuffers::VOffsetT = 8;
             pub const VT_CONTENT: ::flatbuffers::VOffsetT = 10;
+            pub const VT_UNLESS_OPEN: ::flatbuffers::VOffsetT = 12;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1432,6 +1473,7 @@ pub mod worldlog {
                 if let Some(x) = args.label {
                     builder.add_label(x);
                 }
+                builder.add_unless_open(args.unless_open);
                 builder.finish()
             }
 
@@ -1443,7 +1485,8 @@ pub mod worldlog {
                     let x = self.content();
                     x.into_iter().collect()
                 };
-                OpenMatchT { request, seed, label, content }
+                let unless_open = self.unless_open();
+                OpenMatchT { request, seed, label, content, unless_open }
             }
 
             #[inline]
@@ -1481,6 +1524,13 @@ pub mod worldlog {
                         .unwrap()
                 }
             }
+            #[inline]
+            pub fn unless_open(&self) -> bool {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<bool>(OpenMatch::VT_UNLESS_OPEN, Some(false)).unwrap() }
+            }
         }
 
         impl ::flatbuffers::Verifiable for OpenMatch<'_> {
@@ -1498,6 +1548,7 @@ pub mod worldlog {
                         Self::VT_CONTENT,
                         true,
                     )?
+                    .visit_field::<bool>("unless_open", Self::VT_UNLESS_OPEN, false)?
                     .finish();
                 Ok(())
             }
@@ -1507,6 +1558,7 @@ pub mod worldlog {
             pub seed: u64,
             pub label: Option<::flatbuffers::WIPOffset<&'a str>>,
             pub content: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub unless_open: bool,
         }
         impl<'a> Default for OpenMatchArgs<'a> {
             #[inline]
@@ -1516,6 +1568,7 @@ pub mod worldlog {
                     seed: 0,
                     label: None,
                     content: None, // required field
+                    unless_open: false,
                 }
             }
         }
@@ -1542,6 +1595,10 @@ pub mod worldlog {
                 self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_CONTENT, content);
             }
             #[inline]
+            pub fn add_unless_open(&mut self, unless_open: bool) {
+                self.fbb_.push_slot::<bool>(OpenMatch::VT_UNLESS_OPEN, unless_open, false);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OpenMatchBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 OpenMatchBuilder { fbb_: _fbb, start_: start }
@@ -1561,6 +1618,7 @@ pub mod worldlog {
                 ds.field("seed", &self.seed());
                 ds.field("label", &self.label());
                 ds.field("content", &self.content());
+                ds.field("unless_open", &self.unless_open());
                 ds.finish()
             }
         }
@@ -1571,10 +1629,11 @@ pub mod worldlog {
             pub seed: u64,
             pub label: Option<alloc::string::String>,
             pub content: alloc::vec::Vec<u8>,
+            pub unless_open: bool,
         }
         impl Default for OpenMatchT {
             fn default() -> Self {
-                Self { request: 0, seed: 0, label: None, content: Default::default() }
+                Self { request: 0, seed: 0, label: None, content: Default::default(), unless_open: false }
             }
         }
         impl OpenMatchT {
@@ -1589,7 +1648,8 @@ pub mod worldlog {
                     let x = &self.content;
                     _fbb.create_vector(x)
                 });
-                OpenMatch::create(_fbb, &OpenMatchArgs { request, seed, label, content })
+                let unless_open = self.unless_open;
+                OpenMatch::create(_fbb, &OpenMatchArgs { request, seed, label, content, unless_open })
             }
         }
         pub enum CloseMatchOffset {}
@@ -2249,6 +2309,7 @@ pub mod worldlog {
             pub const VT_SESSION: ::flatbuffers::VOffsetT = 6;
             pub const VT_SECRET_HASH: ::flatbuffers::VOffsetT = 8;
             pub const VT_NEXT_SECRET_HASH: ::flatbuffers::VOffsetT = 10;
+            pub const VT_EPOCH: ::flatbuffers::VOffsetT = 12;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -2261,6 +2322,7 @@ pub mod worldlog {
             ) -> ::flatbuffers::WIPOffset<ResumeSession<'bldr>> {
                 let mut builder = ResumeSessionBuilder::new(_fbb);
                 builder.add_request(args.request);
+                builder.add_epoch(args.epoch);
                 if let Some(x) = args.next_secret_hash {
                     builder.add_next_secret_hash(x);
                 }
@@ -2282,7 +2344,8 @@ pub mod worldlog {
                     let x = self.next_secret_hash();
                     x.into_iter().collect()
                 };
-                ResumeSessionT { request, session, secret_hash, next_secret_hash }
+                let epoch = self.epoch();
+                ResumeSessionT { request, session, secret_hash, next_secret_hash, epoch }
             }
 
             #[inline]
@@ -2327,6 +2390,13 @@ pub mod worldlog {
                         .unwrap()
                 }
             }
+            #[inline]
+            pub fn epoch(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(ResumeSession::VT_EPOCH, Some(0)).unwrap() }
+            }
         }
 
         impl ::flatbuffers::Verifiable for ResumeSession<'_> {
@@ -2348,6 +2418,7 @@ pub mod worldlog {
                         Self::VT_NEXT_SECRET_HASH,
                         true,
                     )?
+                    .visit_field::<u32>("epoch", Self::VT_EPOCH, false)?
                     .finish();
                 Ok(())
             }
@@ -2357,6 +2428,7 @@ pub mod worldlog {
             pub session: u32,
             pub secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
             pub next_secret_hash: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub epoch: u32,
         }
         impl<'a> Default for ResumeSessionArgs<'a> {
             #[inline]
@@ -2366,6 +2438,7 @@ pub mod worldlog {
                     session: 0,
                     secret_hash: None,      // required field
                     next_secret_hash: None, // required field
+                    epoch: 0,
                 }
             }
         }
@@ -2398,6 +2471,10 @@ pub mod worldlog {
                 );
             }
             #[inline]
+            pub fn add_epoch(&mut self, epoch: u32) {
+                self.fbb_.push_slot::<u32>(ResumeSession::VT_EPOCH, epoch, 0);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResumeSessionBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 ResumeSessionBuilder { fbb_: _fbb, start_: start }
@@ -2418,6 +2495,7 @@ pub mod worldlog {
                 ds.field("session", &self.session());
                 ds.field("secret_hash", &self.secret_hash());
                 ds.field("next_secret_hash", &self.next_secret_hash());
+                ds.field("epoch", &self.epoch());
                 ds.finish()
             }
         }
@@ -2428,10 +2506,17 @@ pub mod worldlog {
             pub session: u32,
             pub secret_hash: alloc::vec::Vec<u8>,
             pub next_secret_hash: alloc::vec::Vec<u8>,
+            pub epoch: u32,
         }
         impl Default for ResumeSessionT {
             fn default() -> Self {
-                Self { request: 0, session: 0, secret_hash: Default::default(), next_secret_hash: Default::default() }
+                Self {
+                    request: 0,
+                    session: 0,
+                    secret_hash: Default::default(),
+                    next_secret_hash: Default::default(),
+                    epoch: 0,
+                }
             }
         }
         impl ResumeSessionT {
@@ -2449,7 +2534,11 @@ pub mod worldlog {
                     let x = &self.next_secret_hash;
                     _fbb.create_vector(x)
                 });
-                ResumeSession::create(_fbb, &ResumeSessionArgs { request, session, secret_hash, next_secret_hash })
+                let epoch = self.epoch;
+                ResumeSession::create(
+                    _fbb,
+                    &ResumeSessionArgs { request, session, secret_hash, next_secret_hash, epoch },
+                )
             }
         }
         pub enum DetachSessionOffset {}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster_service::{EgressSink, LocalConnector, LocalIngress, SinkFull};
+use cluster_service::{EdgeKey, EgressSink, LocalConnector, LocalIngress, SinkFull};
 use net_edge::{Cluster, ClusterLink, Ingress, OfferError};
 use protocol::limits::EGRESS_BACKLOG_MAX;
 use tokio::sync::mpsc;
@@ -19,7 +19,8 @@ impl LocalCluster {
 impl Cluster for LocalCluster {
     fn connect(&self) -> ClusterLink {
         let (ingress, egress) = connect(&self.0);
-        ClusterLink { ingress: Box::new(Way(ingress)), egress }
+        let hello = EdgeKey::in_process().hello(ingress.session(), "");
+        ClusterLink { ingress: Box::new(Way(ingress)), egress, hello }
     }
 }
 

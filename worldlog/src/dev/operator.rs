@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cluster_service::{LocalConnector, LocalIngress};
-use protocol::cluster::{CloseMatchT, EdgeHelloT, IngressMessageT, OpenMatchT, decode_egress, encode_ingress};
+use cluster_service::{EdgeKey, LocalConnector, LocalIngress};
+use protocol::cluster::{CloseMatchT, IngressMessageT, OpenMatchT, decode_egress, encode_ingress};
 use protocol::outcome::CloseCode;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -59,8 +59,7 @@ impl Operator {
             // The host is gone: nobody waits in vain.
             requests.lock().unwrap_or_else(PoisonError::into_inner).waiting.clear();
         });
-        let mut hello = EdgeHelloT::default();
-        hello.name = Some("operator".to_owned());
+        let hello = EdgeKey::in_process().hello(ingress.session(), "operator");
         let hello = encode_ingress(IngressMessageT::EdgeHello(Box::new(hello)));
         ingress.offer(hello).map_err(|_| OperatorError::NoAnswer)?;
         Ok(Self { ingress, shared })

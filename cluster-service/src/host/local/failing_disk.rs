@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use protocol::ClusterSessionId;
-use protocol::cluster::{EdgeHelloT, IngressMessageT, encode_ingress};
+use protocol::cluster::{IngressMessageT, encode_ingress};
 use wal_db::{MemStore, WalError, WalStore};
 
 use super::handle::{EgressSink, SinkFull, Word};
@@ -22,8 +22,8 @@ use super::recovery::{Recovered, Recovery};
 use super::run::Runner;
 use super::status::HostStatus;
 use super::{LocalConfig, config};
-use crate::Service;
 use crate::host::timers::Timers;
+use crate::{EdgeKey, Service};
 
 /// What a disk does from some moment on.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,8 @@ impl EgressSink for Ear {
 const LONG: Duration = Duration::from_secs(20);
 
 fn hello() -> Word {
-    let message = encode_ingress(IngressMessageT::EdgeHello(Box::<EdgeHelloT>::default()));
+    let message =
+        encode_ingress(IngressMessageT::EdgeHello(Box::new(EdgeKey::in_process().hello(ClusterSessionId(1), "test"))));
     Word::Offer { session: ClusterSessionId(1), message }
 }
 

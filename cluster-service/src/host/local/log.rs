@@ -30,8 +30,8 @@ use crate::host::record::Record;
 
 /// First bytes of the first record.
 const MAGIC: [u8; 4] = *b"WLLG";
-/// Format of records; raised when an older build could not read them.
-const VERSION: u16 = 1;
+/// Format of records and messages; raised when another build would read them otherwise.
+const VERSION: u16 = 2;
 /// wal-db's record header: checksum and length.
 const RECORD_HEADER_BYTES: usize = 8;
 
@@ -66,8 +66,8 @@ pub enum LogError {
         /// The file.
         path: PathBuf,
     },
-    /// Written by a newer build.
-    #[error("{}: byte 12: log format {found} is newer than {VERSION}, the newest this build reads; use a newer build",
+    /// Written by another build.
+    #[error("{}: byte 12: log format {found} is not {VERSION}, which this build reads; use the build that wrote it",
         .path.display())]
     Version {
         /// The file.
@@ -266,7 +266,7 @@ fn check_header(path: &Path, ours: &LogHeader) -> Result<(u64, Mask), LogError> 
     if crc32c::crc32c(&start[4..end]) != crc {
         return Err(foreign());
     }
-    if version > VERSION {
+    if version != VERSION {
         return Err(LogError::Version { path: path.to_owned(), found: version });
     }
     let (found, mask) = postcard::take_from_bytes::<LogHeader>(rest).map_err(|_| foreign())?;

@@ -238,7 +238,13 @@ impl<G: Game, S: WalStore> Runner<G, S> {
         self.timers.apply(&outbox.timers);
         self.figures.ticks += outbox.ticks.len() as u64;
         self.unlogged.append(&mut outbox.ticks);
+        let closes = std::mem::take(&mut outbox.closes);
         self.tell(outbox);
+        for session in closes {
+            if self.sinks.remove(&session).is_some() {
+                self.push(Kept::Close { session: session.0 }, true);
+            }
+        }
         self.applies.note(durable.elapsed());
         Ok(())
     }
