@@ -110,11 +110,6 @@ impl Egress {
         self.images.iter().any(|image| image.session_id == session_id && !image.image.is_closed())
     }
 
-    /// Forgets incomplete messages of all streams but this one.
-    pub(super) fn forget_parts_except(&mut self, session_id: i32) {
-        self.images.iter_mut().filter(|image| image.session_id != session_id).for_each(|image| image.assembler.reset());
-    }
-
     /// Gives up the subscription.
     pub(super) fn close(&mut self) {
         self.images.clear();

@@ -346,7 +346,6 @@ impl ClusterClient {
     ) -> Result<(), TransportError> {
         let Some(session) = &mut self.session else { return Ok(()) };
         session.follow(leadership_term_id, leader_member_id, source);
-        self.egress.forget_parts_except(source);
         self.ingress.update(endpoints);
         self.ingress.begin_anew(transport, leader_member_id)?;
         self.state = State::AwaitingConnection { deadline: now + self.config.message_timeout };

@@ -125,6 +125,11 @@ impl Driver {
         self.state.borrow_mut().refused.push(part.to_owned());
     }
 
+    /// Refuses `part` no longer.
+    pub fn allow(&self, part: &str) {
+        self.state.borrow_mut().refused.retain(|refused| refused != part);
+    }
+
     /// The next offers on a stream (of any session) fail, one after the other.
     pub fn fail_offers(&self, stream_id: i32, failures: &[OfferError]) {
         let mut state = self.state.borrow_mut();

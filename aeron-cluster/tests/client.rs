@@ -1,0 +1,12 @@
+//! What a client of a cluster does, against members in memory that say what a test wants.
+
+#[path = "client/connecting.rs"]
+mod connecting;
+#[path = "client/following.rs"]
+mod following;
+#[path = "client/member.rs"]
+mod member;
+#[path = "client/messages.rs"]
+mod messages;
+#[path = "client/rig.rs"]
+mod rig;
