@@ -6,9 +6,9 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// The pinned jar. Tests that need Java fail without it, and say how to get it.
+/// The pinned jar; fetched the first time. Tests that need Java fail without it, and say how to get it.
 pub(crate) fn jar() -> PathBuf {
-    std::env::var_os("WORLDLOG_AERON_JAR").map(PathBuf::from).expect("WORLDLOG_AERON_JAR")
+    aeron_cluster::member::Java::find().unwrap_or_else(|error| panic!("{error}")).jar
 }
 
 /// Opens what Agrona and the checksums need of Java 17.
@@ -109,6 +109,12 @@ impl Drop for Dirs {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.memory);
     }
+}
+
+/// Addresses of this machine that no other test uses: Java's samples have fixed ports.
+pub(crate) fn addresses(count: usize) -> Vec<String> {
+    let pid = std::process::id();
+    (1..=count).map(|host| format!("127.{}.{}.{host}", 1 + pid / 250 % 250, 1 + pid % 250)).collect()
 }
 
 /// UDP ports that were free a moment ago.
