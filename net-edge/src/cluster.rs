@@ -16,12 +16,41 @@ pub trait Cluster: Send + Sync + 'static {
 pub struct ClusterLink {
     /// Into the log.
     pub ingress: Box<dyn Ingress>,
-    /// Out of the service: one encoded [`protocol::cluster::Egress`] each, in their order. Closed: the session
-    /// is over.
-    pub egress: mpsc::Receiver<Arc<[u8]>>,
+    /// What comes out of it, in order. Closed: the session is over.
+    pub egress: mpsc::Receiver<LinkEvent>,
     /// What to say first: it proves to the service that this edge may speak in this session, see [`protocol::proof`].
     /// The edge puts its name into it.
     pub hello: EdgeHelloT,
+}
+
+impl ClusterLink {
+    /// The link that could not be had.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self { ingress: Box::new(Nowhere), egress: mpsc::channel(1).1, hello: EdgeHelloT::default() }
+    }
+}
+
+struct Nowhere;
+
+impl Ingress for Nowhere {
+    fn offer(&mut self, _message: Vec<u8>) -> Result<(), OfferError> {
+        Err(OfferError::Closed)
+    }
+}
+
+/// What comes out of a cluster session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// The service says this: one encoded [`protocol::cluster::Egress`].
+    Message(Arc<[u8]>),
+    /// The leader is not heard any more. The session lives on.
+    LeaderLost,
+    /// Another member leads, or the same one again. What was offered before may be lost, and so may answers to it.
+    LeaderChanged {
+        /// For [`Ingress::begin_term`].
+        term: u64,
+    },
 }
 
 /// The way into the log. Dropped, it closes the cluster session.
@@ -32,6 +61,10 @@ pub trait Ingress: Send {
     /// # Errors
     /// When the message was not taken.
     fn offer(&mut self, message: Vec<u8>) -> Result<(), OfferError>;
+
+    /// What is offered from here on is for the leader of this term. What was taken before and has not left yet must not
+    /// reach it: everything that matters of it is offered again, in an order that it would break.
+    fn begin_term(&mut self, _term: u64) {}
 }
 
 /// Why a message was not taken.

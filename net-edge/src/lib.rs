@@ -27,7 +27,7 @@ mod rate;
 pub mod token;
 
 pub use certificate::{Certificate, CertificateError};
-pub use cluster::{Cluster, ClusterLink, Ingress, OfferError};
+pub use cluster::{Cluster, ClusterLink, Ingress, LinkEvent, OfferError};
 pub use config::EdgeConfig;
 pub use io::{EdgeServer, StartError};
 pub use metrics::{AckLatency, Counters, EdgeStats};

@@ -12,6 +12,7 @@ use net_edge::{Counters, EdgeStats, TokenSigner};
 use proptest::prelude::*;
 use protocol::cluster::{EgressMessageT, IngressMessage, MatchClosedT, decode_ingress, encode_egress};
 use protocol::frame::RawFrame;
+use protocol::limits::LINK_HOLD_MS_MAX;
 use protocol::outcome::CloseCode;
 use protocol::session::*;
 use service::{MATCH, Service, ended, token};
@@ -81,7 +82,8 @@ impl Scene {
     }
 
     fn link(&mut self) {
-        self.edge.handle_link(service::hello());
+        let now = self.now();
+        self.edge.handle_link(now, service::hello());
         self.settle();
     }
 
@@ -711,11 +713,13 @@ fn match_that_is_not_there_closes_its_players() {
 }
 
 #[test]
-fn lost_link_sends_players_away_and_newcomers_wait_for_the_next() {
+fn lost_link_keeps_players_for_a_while_and_newcomers_wait_for_the_next() {
     let mut scene = Scene::with_players(2);
     let now = scene.now();
     scene.edge.handle_link_lost(now);
-    scene.settle();
+    scene.wait(LINK_HOLD_MS_MAX - 1);
+    assert_eq!((scene.closed(1), scene.closed(2)), (None, None));
+    scene.wait(1);
     scene.assert_closed(1, CloseCode::Stopping);
     scene.assert_closed(2, CloseCode::Stopping);
     scene.join(3);

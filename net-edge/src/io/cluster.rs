@@ -6,7 +6,7 @@ use protocol::limits::{OFFER_AGAIN_MS, RELINK_MS, RELINK_MS_MAX};
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Event;
-use crate::cluster::{ClusterLink, OfferError};
+use crate::cluster::{ClusterLink, LinkEvent, OfferError};
 
 pub(super) struct Link {
     link: Option<ClusterLink>,
@@ -53,19 +53,42 @@ impl Link {
         }
     }
 
+    /// What is offered from here on is for another leader; what is held was for the one before.
+    pub(super) fn begin_term(&mut self, term: u64) {
+        self.held = None;
+        if let Some(link) = &mut self.link {
+            link.ingress.begin_term(term);
+        }
+    }
+
+    /// Forgets the message that is held: nobody is there to take it.
+    pub(super) fn drop_held(&mut self) {
+        self.held = None;
+    }
+
     /// Waits for the next message; forever, when there is no link.
     pub(super) async fn next(&mut self) -> Event {
         match &mut self.link {
-            Some(link) => link.egress.recv().await.map_or(Event::EgressClosed, Event::Egress),
+            Some(link) => link.egress.recv().await.map_or(Event::EgressClosed, Event::from),
             None => std::future::pending().await,
         }
     }
 
     pub(super) fn try_next(&mut self) -> Option<Event> {
         match self.link.as_mut()?.egress.try_recv() {
-            Ok(message) => Some(Event::Egress(message)),
+            Ok(event) => Some(event.into()),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Event::EgressClosed),
+        }
+    }
+}
+
+impl From<LinkEvent> for Event {
+    fn from(event: LinkEvent) -> Self {
+        match event {
+            LinkEvent::Message(message) => Self::Egress(message),
+            LinkEvent::LeaderLost => Self::LeaderLost,
+            LinkEvent::LeaderChanged { term } => Self::LeaderChanged { term },
         }
     }
 }

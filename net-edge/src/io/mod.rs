@@ -54,6 +54,10 @@ enum Event {
     },
     Egress(Arc<[u8]>),
     EgressClosed,
+    LeaderLost,
+    LeaderChanged {
+        term: u64,
+    },
     Linked(ClusterLink),
     /// A deadline of the core's, or a message to be offered again.
     Time,
@@ -239,11 +243,18 @@ impl Shell {
                 }
             }
             Event::EgressClosed => self.drop_link(),
-            Event::Linked(link) => {
-                let hello = link.hello.clone();
+            Event::LeaderLost => {
+                self.link.drop_held();
+                self.edge.handle_leader_lost();
+            }
+            Event::LeaderChanged { term } => {
+                self.link.begin_term(term);
+                self.edge.handle_leader_changed(now);
+            }
+            Event::Linked(mut link) => {
+                let hello = std::mem::take(&mut link.hello);
                 self.link = Link::new(link);
-                self.edge.handle_link(hello);
-                self.edge.handle_backlogged(false);
+                self.edge.handle_link(now, hello);
             }
             Event::Time => {
                 self.edge.handle_timeout(now);
@@ -298,7 +309,6 @@ impl Shell {
         if self.link.is_open() {
             self.link = Link::none();
             self.edge.handle_link_lost(clock::now());
-            self.edge.handle_backlogged(false);
             self.failures += 1;
             self.connect();
         }

@@ -44,8 +44,16 @@ pub(crate) struct Session {
     pub(crate) player: u32,
     pub(crate) epoch: u32,
     pub(crate) last_seq: u32,
-    secrets: [Vec<u8>; 2],
-    ring: Vec<SessionOutcomeT>,
+    /// Whether this edge speaks for it.
+    pub(crate) is_attached: bool,
+    secrets: Vec<Vec<u8>>,
+    pub(crate) ring: Vec<SessionOutcomeT>,
+}
+
+impl Session {
+    fn new(player: u32, secret: Vec<u8>) -> Self {
+        Self { player, epoch: 1, last_seq: 0, is_attached: true, secrets: vec![secret], ring: vec![] }
+    }
 }
 
 /// What goes wrong, each for as long as it says.
@@ -97,6 +105,16 @@ impl Service {
     /// An edge begins anew: what it watched is forgotten.
     pub(crate) fn forget_edge(&mut self) {
         self.is_watched = false;
+        self.sessions.values_mut().for_each(|session| session.is_attached = false);
+    }
+
+    /// A player resumes at another edge. What this edge is told of it is the caller's to say or to lose.
+    pub(crate) fn resume_elsewhere(&mut self, id: u32) -> Option<Vec<u8>> {
+        let session = self.sessions.get_mut(&id)?;
+        let told = session.is_attached.then(|| encode_egress(ended(id, session.epoch, CloseCode::Superseded)));
+        (session.epoch, session.is_attached) = (session.epoch + 1, false);
+        session.secrets.push(session.epoch.to_le_bytes().to_vec());
+        told
     }
 
     pub(crate) fn count(&self, kind: IngressMessage) -> usize {
@@ -118,6 +136,12 @@ impl Service {
             said.push(EgressMessageT::EdgeAccepted(Box::new(accepted)));
         } else if let Some(join) = ingress.message_as_join_session() {
             let nonce = join.nonce().bytes().to_vec();
+            let asked = join.secret_hash().bytes();
+            let known = self.sessions.iter().find(|(_, session)| session.epoch == 1 && session.secrets == [asked]);
+            if let Some(id) = known.map(|(id, _)| *id) {
+                self.sessions.get_mut(&id).unwrap().is_attached = true;
+                return vec![encode_egress(self.joined(join.request(), id, false))];
+            }
             let code = if join.match_id() != MATCH {
                 CloseCode::NoMatch
             } else if self.nonces.contains(&nonce) {
@@ -130,8 +154,7 @@ impl Service {
                 let secret = join.secret_hash().bytes().to_vec();
                 let player = self.rows.len() as u32 + 1;
                 self.rows.insert(player, Row { owner: player, ..Row::default() });
-                let secrets = [secret.clone(), secret];
-                let session = Session { player, epoch: 1, last_seq: 0, secrets, ring: vec![] };
+                let session = Session::new(player, secret);
                 self.sessions.insert(100 + player, session);
                 said.push(self.joined(join.request(), 100 + player, false));
             } else {
@@ -145,11 +168,33 @@ impl Service {
                     said.push(refused(resume.request(), CloseCode::WrongSecret));
                 }
                 Some(session) => {
-                    said.push(ended(id, session.epoch, CloseCode::Superseded));
-                    session.epoch += 1;
-                    session.secrets = [secret, resume.next_secret_hash().bytes().to_vec()];
-                    said.push(self.joined(resume.request(), id, true));
+                    let next = resume.next_secret_hash().bytes().to_vec();
+                    let (expected, is_newest) = (resume.epoch(), session.secrets.last() == Some(&next));
+                    if is_newest && session.epoch != expected {
+                        session.is_attached = true;
+                        said.push(self.joined(resume.request(), id, true));
+                    } else if expected != 0 && session.epoch != expected {
+                        said.push(refused(resume.request(), CloseCode::Superseded));
+                    } else {
+                        if session.is_attached {
+                            said.push(ended(id, session.epoch, CloseCode::Superseded));
+                        }
+                        (session.epoch, session.is_attached) = (session.epoch + 1, true);
+                        if session.secrets[0] != secret {
+                            session.secrets = vec![secret];
+                        }
+                        if !session.secrets.contains(&next) {
+                            session.secrets.push(next);
+                        }
+                        said.push(self.joined(resume.request(), id, true));
+                    }
                 }
+            }
+        } else if let Some(detach) = ingress.message_as_detach_session() {
+            if let Some(session) = self.sessions.get_mut(&detach.session())
+                && session.epoch == detach.epoch()
+            {
+                session.is_attached = false;
             }
         } else if let Some(leave) = ingress.message_as_leave_session() {
             if self.sessions.remove(&leave.session()).is_some() {
@@ -176,9 +221,12 @@ impl Service {
             (answer.session, answer.seq) = (head.session(), head.seq());
             match self.sessions.get_mut(&head.session()) {
                 None => answer.code = OutcomeCode::NO_SESSION.0,
-                Some(session) if session.epoch != head.epoch() => answer.code = OutcomeCode::STALE_EPOCH.0,
-                Some(session) if head.seq() > session.last_seq + 1 => {
+                Some(session) if session.epoch != head.epoch() => {
+                    (answer.code, answer.tick) = (OutcomeCode::STALE_EPOCH.0, u64::from(head.epoch()));
+                }
+                Some(session) if head.seq() > session.last_seq + 1 || head.seq() == 0 => {
                     (answer.code, answer.seq) = (OutcomeCode::GAP.0, session.last_seq);
+                    answer.tick = u64::from(head.seq());
                 }
                 Some(session) if head.seq() <= session.last_seq => {
                     match session.ring.iter().find(|held| held.seq == head.seq()) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster_service::{EdgeKey, EgressSink, LocalConnector, LocalIngress, SinkFull};
-use net_edge::{Cluster, ClusterLink, Ingress, OfferError};
+use net_edge::{Cluster, ClusterLink, Ingress, LinkEvent, OfferError};
 use protocol::limits::EGRESS_BACKLOG_MAX;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -25,16 +25,16 @@ impl Cluster for LocalCluster {
 }
 
 /// Opens a cluster session with this process's host.
-pub(super) fn connect(connector: &LocalConnector) -> (LocalIngress, mpsc::Receiver<Arc<[u8]>>) {
+pub(super) fn connect(connector: &LocalConnector) -> (LocalIngress, mpsc::Receiver<LinkEvent>) {
     let (sink, egress) = mpsc::channel(EGRESS_BACKLOG_MAX);
     (connector.connect(Box::new(Sink(sink))), egress)
 }
 
-struct Sink(mpsc::Sender<Arc<[u8]>>);
+struct Sink(mpsc::Sender<LinkEvent>);
 
 impl EgressSink for Sink {
     fn send(&mut self, message: &Arc<[u8]>) -> Result<(), SinkFull> {
-        match self.0.try_send(Arc::clone(message)) {
+        match self.0.try_send(LinkEvent::Message(Arc::clone(message))) {
             Err(TrySendError::Full(_)) => Err(SinkFull),
             // Who is gone drops its way in too, and that closes the session.
             Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
