@@ -167,12 +167,15 @@ pub enum ContainerError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The consensus module does not know of this service.
-    #[error("service {service_id} of {service_count}: raise aeron.cluster.service.count on the member")]
-    ServiceCount {
+    /// The snapshot that the consensus module begins from has none of this service.
+    #[error(
+        "the snapshot is one of {service_count} services, and has none of service {service_id}: run the services that \
+         took it, or begin without it (ClusterTool invalidate-latest-snapshot on all members)"
+    )]
+    NotInSnapshot {
         /// Ours.
         service_id: i32,
-        /// The module's.
+        /// Those in the snapshot.
         service_count: i32,
     },
 }

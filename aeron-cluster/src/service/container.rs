@@ -450,20 +450,21 @@ impl Recovery {
     /// 0 leadershipTermId i64   8 logPosition i64   16 timestamp i64   24 clusterId i32   28 serviceCount i32
     /// 32 snapshot recording id i64 of each service
     /// ```
+    /// Without a snapshot the term is -1, and there are 0 services.
     fn read(record: &CounterRecord, service_id: i32) -> Result<Self, ContainerError> {
         let long = |offset| key_i64(&record.key, offset).unwrap_or(NULL_VALUE);
-        let service_count = key_i32(&record.key, 28).unwrap_or(0);
-        if !(0..service_count).contains(&service_id) {
-            return Err(ContainerError::ServiceCount { service_id, service_count });
-        }
         let leadership_term_id = long(0);
-        let recording_id = long(32 + 8 * service_id as usize);
-        Ok(Self {
-            leadership_term_id,
-            log_position: long(8),
-            timestamp: long(16),
-            recording_id: (leadership_term_id != NULL_VALUE).then_some(recording_id),
-        })
+        let recording_id = match leadership_term_id {
+            NULL_VALUE => None,
+            _ => {
+                let service_count = key_i32(&record.key, 28).unwrap_or(0);
+                if !(0..service_count).contains(&service_id) {
+                    return Err(ContainerError::NotInSnapshot { service_id, service_count });
+                }
+                Some(long(32 + 8 * service_id as usize))
+            }
+        };
+        Ok(Self { leadership_term_id, log_position: long(8), timestamp: long(16), recording_id })
     }
 }
 

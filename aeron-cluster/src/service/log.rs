@@ -7,9 +7,7 @@ use super::context::{Context, Standing};
 use super::module::Module;
 use super::{ClientSession, ClusteredService, ContainerError, LeadershipTerm, Role};
 use crate::codec::cluster::{ACTION_SNAPSHOT, JoinLog, LogMessage, major};
-use crate::transport::{
-    Action, Assembler, Image, Subscription, TransportError, await_subscription, uri, wait_for,
-};
+use crate::transport::{Action, Assembler, Image, Subscription, TransportError, await_subscription, uri, wait_for};
 
 /// Fragments of one poll, as in stock containers (`aeron.cluster.log.fragment.limit`): housekeeping comes between.
 const FRAGMENTS_MAX: usize = 50;

@@ -3,8 +3,8 @@
 //! ```text
 //! cluster-mark-service-<id>.dat, little-endian
 //!    0  header of the message: block 128, template 200, schema 110, version 2
-//!    8  version i32         768 once ready, -1 after the end, 0 between     12  componentType i32   2: container
-//!   16  activity i64        epoch ms, each second                          24  start i64           epoch ms
+//!    8  version i32         768, 0 until it is ready                       12  componentType i32   2: container
+//!   16  activity i64        epoch ms, each second; -1 after the end        24  start i64           epoch ms
 //!   32  pid i64             40  candidateTerm i64 -1      48  archiveStream i32      52  serviceStream i32
 //!   56  moduleStream i32    60  ingressStream i32 -1      64  memberId i32           68  serviceId i32
 //!   72  headerLength i32    76  errorBufferLength i32     80  clusterId i32
@@ -26,7 +26,7 @@ use super::ContainerConfig;
 
 const MESSAGE_HEADER: [u16; 4] = [128, 200, 110, 2];
 const READY: i32 = 768;
-const ENDED: i32 = -1;
+const ENDED_ACTIVITY: i64 = -1;
 const CONTAINER: i32 = 2;
 const HEADER_BYTES: u64 = 8_192;
 const VARIABLE_AT: usize = 136;
@@ -167,10 +167,11 @@ impl MarkFile {
         Ok(())
     }
 
-    /// Gives the mark up: the next container may start at once.
+    /// Gives the mark up: the next container may start at once. Tools can read it from now on even if the container
+    /// never became ready, for then its errors are what they are asked for.
     pub(super) fn end(&mut self) -> Result<(), MarkFileError> {
-        self.write(ACTIVITY_AT, &0_i64.to_le_bytes())?;
-        self.write(VERSION_AT, &ENDED.to_le_bytes())
+        self.write(ACTIVITY_AT, &ENDED_ACTIVITY.to_le_bytes())?;
+        self.write(VERSION_AT, &READY.to_le_bytes())
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> Result<(), MarkFileError> {
@@ -185,9 +186,8 @@ fn check_inactive(file: &File, path: &Path, now_ms: i64) -> Result<(), MarkFileE
     if file.read_exact_at(&mut begin, 0).is_err() {
         return Ok(());
     }
-    let version = i32::from_le_bytes(begin[8..12].try_into().expect("4 bytes"));
     let age_ms = now_ms.saturating_sub(i64::from_le_bytes(begin[16..24].try_into().expect("8 bytes")));
-    if version != ENDED && age_ms < LIVENESS_MS {
+    if age_ms < LIVENESS_MS {
         return Err(MarkFileError::Active { path: path.to_owned(), age_ms });
     }
     Ok(())
