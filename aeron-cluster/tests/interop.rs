@@ -2,9 +2,18 @@
 
 mod java;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aeron_cluster::client::{ClientConfig, ClientEvent, CloseCause, ClusterClient};
+use aeron_cluster::codec::cluster::CloseReason;
+use aeron_cluster::member::{MemberConfig, MemberEndpoints, properties, to_file};
+use aeron_cluster::service::{
+    ClientSession, Cluster, ClusteredService, Container, ContainerConfig, ContainerError, Ended, Sent, ServiceError,
+    SnapshotError, SnapshotReader, SnapshotWriter,
+};
 use aeron_cluster::transport::aeron::{AeronConfig, AeronTransport};
 use aeron_cluster::transport::{OfferError, Transport};
 use java::{Dirs, Java};
@@ -132,4 +141,156 @@ fn our_client_follows_the_leader_of_three_java_members() {
     talk.echo(b"after the leader died");
     talk.client.close();
     talk.until("goodbye", |talk| talk.closed == Some(CloseCause::Asked));
+}
+
+/// A member with our properties: the stock Java process, and a service of ours on a thread.
+struct Member {
+    config: MemberConfig,
+    java: Java,
+    stop: Arc<AtomicBool>,
+    service: Option<JoinHandle<Result<Ended, ContainerError>>>,
+}
+
+impl Member {
+    fn start<S: ClusteredService>(dirs: &Dirs, host: &str, service: impl FnOnce() -> S + Send + 'static) -> Self {
+        let member = MemberEndpoints::in_a_row(0, host, 9_002);
+        let mut config = MemberConfig::new(&dirs.data().join("member"), 0, vec![member.clone()]);
+        config.directories.aeron = dirs.aeron("member");
+        std::fs::create_dir_all(&config.directories.data).expect("a folder");
+        let table = properties(&config, &member);
+        std::fs::write(config.directories.properties(), to_file(&table)).expect("properties");
+        let properties = config.directories.properties().display().to_string();
+        let java = Java::start(dirs.data(), "jvm", "io.aeron.cluster.ClusteredMediaDriver", &[], &[&properties]);
+        let value = |name: &str| table.iter().find(|property| property.name == name).map(|one| one.value.clone());
+        let mut container = ContainerConfig {
+            aeron_dir: config.directories.aeron.clone(),
+            cluster_dir: config.directories.cluster.clone(),
+            service_name: "interop".into(),
+            ..ContainerConfig::default()
+        };
+        if let Some(channel) = value("aeron.cluster.control.channel") {
+            container.control_channel = channel;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = AeronConfig {
+            connect_limit: LIMIT,
+            stop: Arc::clone(&stop),
+            ..AeronConfig::new(&config.directories.aeron)
+        };
+        let service = std::thread::spawn(move || {
+            let transport = AeronTransport::connect(&client)?;
+            Container::new(container, Box::new(transport), service()).run()
+        });
+        Self { config, java, stop, service: Some(service) }
+    }
+
+    /// Runs `ClusterTool` on it.
+    fn tool(&self, arguments: &[&str]) -> (bool, String) {
+        let dir = self.config.directories.cluster.display().to_string();
+        let arguments: Vec<&str> = std::iter::once(&*dir).chain(arguments.iter().copied()).collect();
+        // Those that ask the archive are told where it is, as no tool guesses that.
+        let properties = [
+            ("aeron.dir", self.config.directories.aeron.display().to_string()),
+            ("aeron.archive.control.channel", "aeron:ipc?term-length=64k".into()),
+            ("aeron.archive.control.response.channel", "aeron:ipc?term-length=64k".into()),
+        ];
+        let output = java::run("io.aeron.cluster.ClusterTool", &properties, &arguments);
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
+    }
+
+    fn is_serving(&mut self) -> bool {
+        self.java.is_running() && self.service.as_ref().is_some_and(|service| !service.is_finished())
+    }
+
+    fn end(mut self) -> Result<Ended, ContainerError> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.service.take().expect("started").join().expect("the service does not panic")
+    }
+}
+
+/// The service of Aeron's tutorial, as its Java client expects it: `correlation, customer, price` in, `correlation, winner,
+/// best price, accepted` out.
+#[derive(Default)]
+struct Auction {
+    best: (i64, i64),
+}
+
+impl ClusteredService for Auction {
+    fn on_start(&mut self, _: &mut dyn Cluster, from: Option<&mut dyn SnapshotReader>) -> Result<(), ServiceError> {
+        assert!(from.is_none(), "the test starts with nothing");
+        Ok(())
+    }
+
+    fn on_message(&mut self, cluster: &mut dyn Cluster, session_id: i64, _: i64, payload: &[u8]) {
+        let number = |at: usize| i64::from_le_bytes(payload[at..at + 8].try_into().expect("8 bytes"));
+        let (correlation, customer, price) = (number(0), number(8), number(16));
+        let is_accepted = price > self.best.1;
+        if is_accepted {
+            self.best = (customer, price);
+        }
+        let (winner, best) = self.best;
+        let sent = cluster.send(
+            session_id,
+            &[&correlation.to_le_bytes(), &winner.to_le_bytes(), &best.to_le_bytes(), &[u8::from(is_accepted)]],
+        );
+        assert_eq!(sent, Sent::Yes);
+    }
+
+    fn on_take_snapshot(&mut self, _: &mut dyn Cluster, to: &mut dyn SnapshotWriter) -> Result<(), SnapshotError> {
+        to.write(&self.best.1.to_le_bytes())
+    }
+
+    fn on_session_open(&mut self, _: &mut dyn Cluster, _: &ClientSession, _: i64) {}
+    fn on_session_close(&mut self, _: &mut dyn Cluster, _: &ClientSession, _: i64, _: CloseReason) {}
+    fn on_timer(&mut self, _: &mut dyn Cluster, _: i64, _: i64) {}
+}
+
+#[test]
+fn java_clients_and_tools_talk_to_our_service_and_do_not_disturb_it() {
+    let dirs = Dirs::new("auction");
+    let host = java::addresses(1).remove(0);
+    let mut member = Member::start(&dirs, &host, Auction::default);
+
+    let is_leading = |member: &Member| member.tool(&["is-leader"]).0;
+    let began = std::time::Instant::now();
+    while !is_leading(&member) {
+        assert!(member.is_serving() && began.elapsed() < LIMIT, "no leader: {}", member.java.log());
+    }
+
+    let mut properties = java::driver_properties(&dirs.aeron("java-client"));
+    properties.extend([
+        ("aeron.cluster.tutorial.customerId", "77".into()),
+        ("aeron.cluster.tutorial.numOfBids", "5".into()),
+        ("aeron.cluster.tutorial.bidIntervalMs", "100".into()),
+        ("aeron.cluster.tutorial.hostnames", host.clone()),
+    ]);
+    let output = java::run("io.aeron.samples.cluster.tutorial.BasicAuctionClusterClient", &properties, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let (sent, answered) = (said.matches("Sent(").count(), said.matches("SessionMessage(").count());
+    assert!(sent == 5 && answered == 5, "{said}");
+
+    // Each of these is a Java archive client or reader on the live driver; plain aeron-rs would end here.
+    for (verb, expected) in [
+        ("describe", "serviceId=0"),
+        ("list-members", "leaderMemberId=0"),
+        ("recording-log", "TERM"),
+        ("snapshot", "SNAPSHOT applied successfully"),
+        ("errors", "Type: CONTAINER"),
+        ("describe-latest-cm-snapshot", "Snapshot"),
+    ] {
+        let (_, said) = member.tool(&[verb]);
+        assert!(said.contains(expected), "{verb}: {said}");
+    }
+    let (is_done, plan) = member.tool(&["recovery-plan", "1"]);
+    assert!(is_done && plan.contains("snapshots=["), "{plan}");
+
+    let (is_done, said) = member.tool(&["is-leader"]);
+    assert!(is_done && member.is_serving(), "{said}{}", member.java.log());
+    let output = java::run("io.aeron.samples.cluster.tutorial.BasicAuctionClusterClient", &properties, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(matches!(member.end(), Ok(Ended::Stopped)));
 }
