@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The pinned jar; fetched the first time. Tests that need Java fail without it, and say how to get it.
 pub(crate) fn jar() -> PathBuf {
@@ -113,8 +114,10 @@ impl Drop for Dirs {
 
 /// Addresses of this machine that no other test uses: Java's samples have fixed ports.
 pub(crate) fn addresses(count: usize) -> Vec<String> {
+    static TAKEN: AtomicUsize = AtomicUsize::new(1);
     let pid = std::process::id();
-    (1..=count).map(|host| format!("127.{}.{}.{host}", 1 + pid / 250 % 250, 1 + pid % 250)).collect()
+    let first = TAKEN.fetch_add(count, Ordering::Relaxed);
+    (first..first + count).map(|host| format!("127.{}.{}.{host}", 1 + pid / 250 % 250, 1 + pid % 250)).collect()
 }
 
 /// UDP ports that were free a moment ago.
