@@ -5,8 +5,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use super::java::Java;
 use super::mark::is_alive;
 use super::process::{Process, end_of};
@@ -114,7 +112,7 @@ impl Driver {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.process.end(Signal::TERM, GRACE)?;
+        self.process.end(GRACE)?;
         remove(&self.aeron)
     }
 }

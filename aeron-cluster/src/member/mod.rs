@@ -7,6 +7,8 @@
 //! Start from [`MemberConfig`].
 
 mod driver;
+#[cfg(test)]
+mod fate;
 mod java;
 mod mark;
 mod process;
@@ -16,7 +18,7 @@ mod supervise;
 
 pub use driver::{Driver, DriverConfig};
 pub use java::{AERON_VERSION, Java, JavaError};
-pub use process::die_with_parent;
+pub use process::{Process, die_with_parent, end_of};
 pub use properties::{Property, properties, to_file, to_text};
 pub use settings::{
     Directories, Durability, IdleProfile, MemberConfig, MemberEndpoints, TimeoutPreset, Timeouts, UnknownWord,

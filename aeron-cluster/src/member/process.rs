@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -17,22 +17,16 @@ const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const TAIL_BYTES_MAX: u64 = 16 * 1024;
 
 /// Lets this process be killed when the thread that started it ends, so that no service outlives its supervisor. For
-/// a service to call first thing; a second call changes nothing.
+/// a service to call first thing, where its supervisor may not have seen to it; a second call changes nothing.
 ///
 /// # Errors
-/// When the system does not know how, or the parent is gone already.
+/// When the system does not know how.
 pub fn die_with_parent() -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have ended just before. Whoever lost its parent is given to process 1 or a reaper; only the former shows.
-    match rustix::process::getppid() {
-        Some(parent) if !parent.is_init() => Ok(()),
-        // Started by process 1, as in a container; or orphaned, in which case process 1 will not end before us.
-        _ => Ok(()),
-    }
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// A running child.
-pub(super) struct Process {
+/// A running child. Killed when dropped, and (where `setpriv` is there) when the thread that started it ends.
+pub struct Process {
     child: Child,
     log: PathBuf,
     /// Where in the log this process began to write.
@@ -40,8 +34,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts it, with what it says appended to `log`.
-    pub(super) fn spawn(command: Command, log: &Path) -> io::Result<Self> {
+    /// Starts it, with what it says appended to `log`. It gets a group of its own, so that Ctrl-C in a terminal reaches
+    /// its supervisor alone.
+    ///
+    /// # Errors
+    /// When the log cannot be written or the program not be run.
+    pub fn spawn(command: Command, log: &Path) -> io::Result<Self> {
         if let Some(folder) = log.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -51,11 +49,13 @@ impl Process {
         let file = OpenOptions::new().create(true).append(true).open(log)?;
         let log_from = file.metadata()?.len();
         let mut command = tied(command);
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
         Ok(Self { child: command.spawn()?, log: log.to_owned(), log_from })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -79,16 +79,22 @@ impl Process {
     }
 
     /// Its end, if it has ended.
-    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Sends `first`, and after `grace` what cannot be refused. Returns how it ended.
-    pub(super) fn end(&mut self, first: Signal, grace: Duration) -> io::Result<ExitStatus> {
+    /// Tells it to end (TERM), and kills it after `grace`. Returns how it ended.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
         }
-        self.signal(first);
+        self.signal(Signal::TERM);
         self.wait(Instant::now() + grace)
     }
 
@@ -105,7 +111,8 @@ impl Process {
     }
 
     /// The last of what it said, at most so many lines.
-    pub(super) fn last_words(&self, lines_max: usize) -> String {
+    #[must_use]
+    pub fn last_words(&self, lines_max: usize) -> String {
         tail(&self.log, self.log_from, lines_max)
     }
 }
@@ -137,7 +144,8 @@ fn tail(log: &Path, from: u64, lines_max: usize) -> String {
 }
 
 /// How a process ended, for people.
-pub(super) fn end_of(status: ExitStatus) -> String {
+#[must_use]
+pub fn end_of(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with code {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),

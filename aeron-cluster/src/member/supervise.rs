@@ -219,10 +219,10 @@ impl Run {
 
     fn keep_up(&mut self) -> Result<(), SuperviseError> {
         loop {
+            remove_memory(&self.plan.directories.aeron)?;
             if self.is_stopped_before_free()? {
                 return Ok(());
             }
-            remove_memory(&self.plan.directories.aeron)?;
             let begun = Instant::now();
             match self.run_once()? {
                 End::Stopped => return remove_memory(&self.plan.directories.aeron),
@@ -236,8 +236,10 @@ impl Run {
                         let many = format!("{reason}, {FAILURES_MAX} times within {FAILURES_WITHIN:?}");
                         pause.ok_or_else(|| SuperviseError::GaveUp(format!("{many}; last words:\n{last_words}")))?
                     };
+                    // Before the pause: whoever looks for the driver must not find the file of the dead one.
+                    remove_memory(&self.plan.directories.aeron)?;
                     if self.is_stopped_within(pause) {
-                        return remove_memory(&self.plan.directories.aeron);
+                        return Ok(());
                     }
                 }
             }
@@ -302,11 +304,11 @@ impl Run {
         // Both may have ended at about the same time; the reason names the one that was seen first.
         let (first, status) = match who {
             Who::Service => {
-                jvm.end(Signal::TERM, JVM_GRACE).map_err(failed_to_end)?;
+                jvm.end(JVM_GRACE).map_err(failed_to_end)?;
                 ("the service", service.try_wait())
             }
             Who::Jvm => {
-                service.end(Signal::TERM, SERVICE_GRACE).map_err(failed_to_end)?;
+                service.end(SERVICE_GRACE).map_err(failed_to_end)?;
                 ("the Java process", jvm.try_wait())
             }
         };
@@ -352,7 +354,7 @@ fn stop(jvm: &mut Process, service: &mut Process) -> Result<(), SuperviseError> 
 
 /// As Aeron's processes say it, and ours after them.
 fn is_refusal(last_words: &str) -> bool {
-    last_words.to_lowercase().contains("active mark file detected")
+    last_words.to_lowercase().contains("active mark file")
 }
 
 /// Removes the shared memory of a driver that is gone. Clients would take it for a driver that does not answer.
@@ -428,6 +430,7 @@ mod tests {
     #[test]
     fn refusals_are_known_by_their_words() {
         assert!(is_refusal("java.lang.IllegalStateException: active Mark file detected"));
+        assert!(is_refusal("active mark file /d/cluster-mark-service-0.dat, written 400 ms ago"));
         assert!(!is_refusal("java.net.BindException: Address already in use"));
     }
 }
