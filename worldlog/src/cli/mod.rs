@@ -2,9 +2,11 @@
 
 #![expect(clippy::print_stdout, reason = "what a verb answers belongs on stdout")]
 
+mod cluster;
 mod dev;
 mod live;
 mod matches;
+mod node;
 mod office;
 mod replay;
 mod snapshot;
@@ -43,6 +45,10 @@ struct Cli {
 enum Verb {
     /// Run everything in one process: durable log, matches, QUIC edge, HTTP
     Dev(dev::Arguments),
+    /// Run a whole cluster on this machine: members, edges, a match
+    Cluster(cluster::Arguments),
+    /// Run one member of a cluster: the Java process and the service as one
+    Node(node::Arguments),
     /// Let bots play over QUIC and report what they saw
     Swarm(swarm::Arguments),
     /// List, open, close and export matches
@@ -104,6 +110,8 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
     let done = match cli.verb {
         None => dev::run::<G>(dev::Arguments::with_bots(), content, answer),
         Some(Verb::Dev(arguments)) => dev::run::<G>(arguments, content, answer),
+        Some(Verb::Cluster(arguments)) => cluster::run(arguments, answer),
+        Some(Verb::Node(arguments)) => node::run(&arguments, answer),
         Some(Verb::Swarm(arguments)) => swarm::run(arguments, answer),
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),
         Some(Verb::Replay(arguments)) => replay::run::<G>(&arguments, answer),

@@ -25,6 +25,15 @@ pub enum ConfigError {
         #[source]
         source: Box<Self>,
     },
+    /// The secret of members and edges cannot be read or made.
+    #[error("cluster.secret_file {}: {source}; copy the secret of the other members there, readable by its owner alone", path.display())]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// From the system.
+        #[source]
+        source: std::io::Error,
+    },
     /// It is no TOML.
     #[error("{0}")]
     Syntax(#[source] toml::de::Error),

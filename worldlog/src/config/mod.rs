@@ -8,6 +8,7 @@
 
 mod error;
 mod read;
+mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use aeron_cluster::member::{
 };
 
 pub use error::ConfigError;
+pub use secret::SECRET_BYTES;
 
 /// A file that was read and checked. A process uses its own section and `cluster`.
 #[derive(Debug, Clone, PartialEq, Eq)]
