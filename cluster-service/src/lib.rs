@@ -2,8 +2,8 @@
 //!
 //! Responsible for what follows from the log, equally on every member: who may speak for a player,
 //! that each command runs once, when matches step, what edges are told ([`Service`]); and for the
-//! hosts that feed it: [`host::local`], one process with a durable log, and [`host::sim`], in memory
-//! with virtual time.
+//! hosts that feed it: [`host::local`], one process with a durable log, [`host::aeron`], a member of an
+//! Aeron cluster, and [`host::sim`], in memory with virtual time.
 //!
 //! Not responsible for the rules of a game (`ecs-state` and the game), for players' connections
 //! (`net-edge`), or for how files are laid out (`snapshots`).
@@ -24,10 +24,12 @@ mod ticker;
 
 pub use edge_key::{EdgeKey, fingerprint};
 pub use entry::{Event, LogEntry, TimerId};
+pub use host::MatchStatus;
+pub use host::aeron::{AeronHost, AeronHostConfig, AeronStatus, AeronView, MemberService, RunError, run_member};
 pub use host::local::{
     EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,
-    LogError, MatchStatus, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot, export_match,
-    list_matches, list_snapshots, verify_snapshot,
+    LogError, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot, export_match, list_matches,
+    list_snapshots, verify_snapshot,
 };
 pub use host::sim::SimHost;
 pub use matches::{Match, StepRecord};

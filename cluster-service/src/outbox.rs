@@ -29,6 +29,8 @@ pub struct Outbox {
     pub timers: Vec<(TimerId, Option<i64>)>,
     /// Cluster sessions to close, by entries of the log; each may be named again until it is closed.
     pub closes: Vec<ClusterSessionId>,
+    /// Match and tick of hash reports that were taken.
+    pub reported: Vec<(u64, u64)>,
     /// Ticks that ran.
     pub ticks: Vec<TickHash>,
 }
@@ -63,6 +65,7 @@ impl Outbox {
         self.messages.clear();
         self.timers.clear();
         self.closes.clear();
+        self.reported.clear();
         self.ticks.clear();
     }
 }

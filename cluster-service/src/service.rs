@@ -236,6 +236,7 @@ impl<G: Game> Service<G> {
             && report.tick() <= of.simulation().tick()
         {
             self.reports.note(report.member(), report.match_id(), report.tick(), report.hash());
+            outbox.reported.push((report.match_id(), report.tick()));
         }
     }
 

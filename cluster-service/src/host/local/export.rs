@@ -10,8 +10,7 @@ use thiserror::Error;
 use super::config::log_file;
 use super::log::{CommandLog, LogError};
 use super::recovery::{Rerun, StartError, log_header};
-use super::run::match_status;
-use super::status::MatchStatus;
+use crate::host::figures::{MatchStatus, match_status};
 use crate::{Outbox, Service};
 
 /// What was exported.

@@ -28,4 +28,4 @@ pub use handle::{EgressSink, HostError, LocalConnector, LocalHost, LocalIngress,
 pub use log::LogError;
 pub use recovery::{Recovery, StartError};
 pub use snapshots::{SnapshotInfo, VerifiedSnapshot, list_snapshots, verify_snapshot};
-pub use status::{HostStatus, MatchStatus};
+pub use status::HostStatus;

@@ -19,7 +19,8 @@ use super::handle::{EgressSink, HostError, Inbox, Word};
 use super::log::{CommandLog, LogError};
 use super::recovery::Recovered;
 use super::snapshots::list_snapshots;
-use super::status::{HostStatus, MatchStatus, Recent};
+use super::status::HostStatus;
+use crate::host::figures::{Recent, match_status};
 use crate::host::record::{Kept, Record};
 use crate::host::timers::Timers;
 use crate::snapshot::Snapshot;
@@ -337,21 +338,6 @@ impl<G: Game, S: WalStore> Runner<G, S> {
         });
         self.figures.matches = self.service.matches().map(|(id, open)| match_status(id, open)).collect();
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = self.figures.clone();
-    }
-}
-
-/// A match as people see it.
-pub(super) fn match_status<G: Game>(id: u64, open: &crate::Match<G>) -> MatchStatus {
-    let columns = open.simulation().columns();
-    MatchStatus {
-        id,
-        label: open.label().to_owned(),
-        tick_millihertz: G::TICKING.millihertz(),
-        tick: open.simulation().tick(),
-        players: open.player_count(),
-        entities: columns.entity_count(),
-        hash: format!("{:016x}", columns.total_hash()),
-        opened_ms: open.opened_ms(),
     }
 }
 
