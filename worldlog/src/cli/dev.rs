@@ -89,7 +89,7 @@ pub(super) fn run<G: Game>(arguments: Arguments, content: GameContent, answer: A
 }
 
 /// A member that stops can be restored; one that goes on after a broken invariant cannot.
-fn abort_on_panic() {
+pub(super) fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);

@@ -9,6 +9,7 @@ mod matches;
 mod node;
 mod office;
 mod replay;
+mod service;
 mod snapshot;
 mod status;
 mod swarm;
@@ -56,6 +57,9 @@ enum Verb {
     Match(matches::Verb),
     /// Run a recorded match again and compare every tick
     Replay(replay::Arguments),
+    /// Run the service of a cluster member; `node` does that, beside its Java process
+    #[command(hide = true)]
+    Service(service::Arguments),
     /// List, verify and take snapshots
     #[command(subcommand)]
     Snapshot(snapshot::Verb),
@@ -115,6 +119,7 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         Some(Verb::Swarm(arguments)) => swarm::run(arguments, answer),
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),
         Some(Verb::Replay(arguments)) => replay::run::<G>(&arguments, answer),
+        Some(Verb::Service(arguments)) => service::run::<G>(&arguments, answer),
         Some(Verb::Snapshot(verb)) => snapshot::run::<G>(verb, answer),
         Some(Verb::Status(arguments)) => status::run(&arguments, answer),
         Some(Verb::Token(verb)) => token::run(verb, answer),
