@@ -327,9 +327,6 @@ impl<G: Game> Service<G> {
         join: &JoinSession<'_>,
     ) -> Result<(Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>, u32), CloseCode> {
         let now_ms = self.now_ms;
-        if let Some(id) = self.sessions.joined_by(join.match_id(), join.account(), join.secret_hash().bytes(), from) {
-            return Ok((Vec::new(), id));
-        }
         let expires_ms = join.token_expires_ms();
         if expires_ms <= now_ms {
             return Err(CloseCode::TokenExpired);
@@ -340,7 +337,9 @@ impl<G: Game> Service<G> {
         let nonce: [u8; NONCE_BYTES] = join.nonce().bytes().try_into().map_err(|_| CloseCode::TokenInvalid)?;
         self.nonces.retain(|_, expires_ms| *expires_ms > now_ms);
         if self.nonces.contains_key(&nonce) {
-            return Err(CloseCode::TokenUsed);
+            // The edge that lost the answer asks again, with the secret that it made for this join.
+            let again = self.sessions.joined_by(join.match_id(), join.account(), join.secret_hash().bytes(), from);
+            return again.map(|id| (Vec::new(), id)).ok_or(CloseCode::TokenUsed);
         }
         let Some(joined) = self.matches.get(&join.match_id()) else { return Err(CloseCode::NoMatch) };
         let before = self.sessions.of_account(join.match_id(), join.account());

@@ -169,23 +169,90 @@ fn commands_beyond_32_of_one_session_in_one_tick_are_rejected_in_their_order() {
 }
 
 #[test]
+fn a_join_that_is_asked_again_is_answered_again_by_the_edge_that_made_its_secret_alone() {
+    let (mut host, edge, first) = table();
+    assert_eq!(edge.join(&mut host, &token(1)), Ok(first.clone()), "the answer was lost with a leader");
+    let anew = Edge::connect(&mut host);
+    host.close_session(edge.0);
+    anew.say(&mut host, edge::watch(1));
+    assert_eq!(anew.join(&mut host, &token(1)), Ok(first.clone()), "and then the cluster session too");
+    assert_eq!((host.service().session_count(), host.service().get_match(1).unwrap().player_count()), (1, 1));
+    assert_eq!(anew.join(&mut host, &Token { account: "thief".to_owned(), ..token(1) }), Err(CloseCode::TokenUsed));
+    assert_eq!(codes(&outcomes(&anew.say(&mut host, deposit(1, 1, 1)))), [(1, 1, 0)], "the new edge speaks for it");
+    anew.resume(&mut host, 1, 1, 2).unwrap();
+    assert_eq!(anew.join(&mut host, &token(1)), Err(CloseCode::TokenUsed), "somebody came back since");
+}
+
+#[test]
+fn a_resume_that_is_asked_again_raises_the_epoch_once() {
+    let (mut host, edge, _) = table();
+    let back = edge.resume(&mut host, 1, 1, 2).unwrap();
+    assert_eq!(back.epoch, 2);
+    assert_eq!(ended(&edge.hear(&mut host)), []);
+    let told = edge.say(&mut host, edge::resume(3, 1, 1, 2));
+    assert!(matches!(&told[..], [EgressMessageT::SessionJoined(joined)] if **joined == back), "{told:?}");
+    assert_eq!(edge.resume(&mut host, 1, 1, 3).unwrap().epoch, 3, "another one is not the same");
+    assert_eq!(edge.resume(&mut host, 1, 1, 2).unwrap().epoch, 4, "and neither is one that another one followed");
+}
+
+#[test]
+fn an_edge_takes_its_players_over_but_none_who_went_elsewhere() {
+    let (mut host, edge, _) = table();
+    host.close_session(edge.0);
+    let anew = Edge::connect(&mut host);
+    anew.say(&mut host, edge::watch(1));
+    let told = anew.take_over(&mut host, 1, 1, 1, 1);
+    assert!(matches!(&told[..], [EgressMessageT::SessionJoined(joined)] if joined.epoch == 2), "{told:?}");
+    let again = anew.take_over(&mut host, 1, 1, 1, 1);
+    assert_eq!(again, told, "the answer was lost");
+    assert_eq!(only(&outcomes(&anew.say(&mut host, deposit(1, 2, 1)))).code, 0);
+
+    let elsewhere = Edge::connect(&mut host);
+    elsewhere.say(&mut host, edge::watch(1));
+    assert_eq!(elsewhere.resume(&mut host, 1, 1, 5).unwrap().epoch, 3, "the client's secret is still good");
+    let told = anew.take_over(&mut host, 1, 1, 1, 2);
+    let EgressMessageT::SessionRefused(refused) = told.last().unwrap() else { panic!("{told:?}") };
+    assert_eq!(refused.code, CloseCode::Superseded as u16);
+    assert_eq!(only(&outcomes(&elsewhere.say(&mut host, deposit(1, 3, 2)))).code, 0, "and it plays on");
+}
+
+#[test]
+fn what_is_refused_says_what_it_was() {
+    let (mut host, edge, _) = table();
+    edge.resume(&mut host, 1, 1, 2).unwrap();
+    let stale = only(&outcomes(&edge.say(&mut host, deposit(1, 1, 1)))).clone();
+    assert_eq!((stale.code, stale.tick), (OutcomeCode::STALE_EPOCH.0, 1));
+    let gap = only(&outcomes(&edge.say(&mut host, deposit(1, 2, 7)))).clone();
+    assert_eq!((gap.code, gap.seq, gap.tick), (OutcomeCode::GAP.0, 0, 7));
+    let probe = only(&outcomes(&edge.say(&mut host, deposit(1, 2, 0)))).clone();
+    assert_eq!(
+        (probe.code, probe.seq, probe.tick),
+        (OutcomeCode::GAP.0, 0, 0),
+        "number 0 asks whether the session is there"
+    );
+}
+
+#[test]
 fn a_token_is_redeemed_once_also_by_another_edge_and_after_a_restart() {
     let (mut host, edge, _) = table();
     let snapshot = host.snapshot();
-    assert_eq!(edge.join(&mut host, &token(1)), Err(CloseCode::TokenUsed));
+    assert_eq!(edge.join_with(&mut host, &token(1), 9), Err(CloseCode::TokenUsed));
     let other = Edge::connect(&mut host);
-    assert_eq!(other.join(&mut host, &token(1)), Err(CloseCode::TokenUsed));
-    assert_eq!(other.join(&mut host, &Token { account: "thief".to_owned(), ..token(1) }), Err(CloseCode::TokenUsed));
+    assert_eq!(other.join_with(&mut host, &token(1), 9), Err(CloseCode::TokenUsed));
+    assert_eq!(
+        other.join_with(&mut host, &Token { account: "thief".to_owned(), ..token(1) }, 9),
+        Err(CloseCode::TokenUsed)
+    );
     for snapshot in [None, Some(&snapshot[..])] {
         host.crash_and_recover(snapshot).unwrap();
         let again = Edge::connect(&mut host);
-        assert_eq!(again.join(&mut host, &token(1)), Err(CloseCode::TokenUsed));
+        assert_eq!(again.join_with(&mut host, &token(1), 9), Err(CloseCode::TokenUsed));
     }
     host.outage(29_999);
     let late = Edge::connect(&mut host);
-    assert_eq!(late.join(&mut host, &token(1)), Err(CloseCode::TokenUsed), "as long as it lives");
+    assert_eq!(late.join_with(&mut host, &token(1), 9), Err(CloseCode::TokenUsed), "as long as it lives");
     host.outage(1);
-    assert_eq!(late.join(&mut host, &token(1)), Err(CloseCode::TokenExpired));
+    assert_eq!(late.join_with(&mut host, &token(1), 9), Err(CloseCode::TokenExpired));
     assert_eq!(host.service().session_count(), 1);
 }
 

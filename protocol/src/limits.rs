@@ -138,6 +138,9 @@ pub const OFFER_AGAIN_MS: u64 = 1;
 pub const RELINK_MS: u64 = 50;
 /// Longest such wait.
 pub const RELINK_MS_MAX: u64 = 2_000;
+/// Messages between an edge and the thread of its cluster session, each way. What comes in beyond it stays in the
+/// network, where it holds back this edge's stream and no other.
+pub const LINK_BACKLOG_MAX: usize = 1_024;
 /// How long an edge without a cluster session keeps its players before it sends them to other edges: as long as most
 /// clusters take to be there again.
 pub const LINK_HOLD_MS_MAX: u64 = 5_000;

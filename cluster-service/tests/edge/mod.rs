@@ -75,6 +75,10 @@ pub fn join(request: u64, token: &Token, first_secret: u64) -> Vec<u8> {
 }
 
 pub fn resume(request: u64, session: u32, used: u64, next: u64) -> Vec<u8> {
+    take_over(request, session, used, next, 0)
+}
+
+pub fn take_over(request: u64, session: u32, used: u64, next: u64, epoch: u32) -> Vec<u8> {
     ingress!(
         ResumeSession,
         ResumeSessionT {
@@ -82,6 +86,7 @@ pub fn resume(request: u64, session: u32, used: u64, next: u64) -> Vec<u8> {
             session: session,
             secret_hash: secret(used),
             next_secret_hash: secret(next),
+            epoch: epoch,
         }
     )
 }
@@ -196,7 +201,17 @@ impl Edge {
     }
 
     pub fn join<G: Game>(self, host: &mut SimHost<G>, token: &Token) -> Result<SessionJoinedT, CloseCode> {
-        let told = self.say(host, join(2, token, 1));
+        self.join_with(host, token, 1)
+    }
+
+    /// Joins with a secret of its own.
+    pub fn join_with<G: Game>(
+        self,
+        host: &mut SimHost<G>,
+        token: &Token,
+        secret: u64,
+    ) -> Result<SessionJoinedT, CloseCode> {
+        let told = self.say(host, join(2, token, secret));
         admitted(&told).expect("a join is answered at once")
     }
 
@@ -209,5 +224,17 @@ impl Edge {
     ) -> Result<SessionJoinedT, CloseCode> {
         let told = self.say(host, resume(3, session, used, next));
         admitted(&told).expect("a resume is answered at once")
+    }
+
+    /// Takes a session over from the epoch that the edge knows; gives all that it is told.
+    pub fn take_over<G: Game>(
+        self,
+        host: &mut SimHost<G>,
+        session: u32,
+        used: u64,
+        next: u64,
+        epoch: u32,
+    ) -> Vec<EgressMessageT> {
+        self.say(host, take_over(3, session, used, next, epoch))
     }
 }
