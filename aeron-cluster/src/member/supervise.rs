@@ -42,6 +42,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A live process on the member's directories is waited for so long: a killed supervisor's children end with it, but
 /// a little later.
 const ALIVE_MAX: Duration = Duration::from_secs(3);
+/// Between two looks at mark files that keep a start out.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Of each log, when the supervisor gives up.
 const LAST_LINES: usize = 12;
 
@@ -266,7 +268,8 @@ impl Run {
                 is_told = true;
                 self.tell(MemberEvent::Waiting { left: pause });
             }
-            if self.is_stopped_within(pause) {
+            // Looked at again now and then, as an operator may have mended something.
+            if self.is_stopped_within(pause.min(LOOK_AGAIN)) {
                 return Ok(true);
             }
         }
