@@ -6,15 +6,23 @@
 //! - [`ArchiveDir`]: an archive's directory while nobody writes it, and [`RecordingLog`], which tells what of a
 //!   consensus module's log is agreed.
 
+mod catalog;
 mod client;
 mod counter;
+mod directory;
 mod error;
+mod recording_log;
+mod recording_reader;
 mod recordings;
 mod replay;
+mod segment;
 
 pub use client::{ArchiveClient, ArchiveConfig};
 pub use counter::RecordingCounter;
+pub use directory::{ArchiveDir, ReadError, RecordChecksum};
 pub use error::{ArchiveError, ErrorCode};
+pub use recording_log::{EntryKind, RECORDING_LOG_FILE, RecordingLog, RecordingLogEntry, SnapshotGroup};
+pub use recording_reader::{RecordingEnd, RecordingReader};
 pub use recordings::DESCRIPTORS_MAX;
 pub use replay::{Next, Replay, ReplayExtent, ReplayStream};
 
