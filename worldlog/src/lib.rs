@@ -16,8 +16,14 @@
 mod cli;
 pub mod config;
 pub mod dev;
+pub mod edge;
+mod http;
+mod operator;
+mod registry;
 
 pub use ecs_state;
+pub use operator::{Operator, OperatorError};
+pub use registry::{Running, find_by_data, find_by_http, find_by_quic};
 
 /// Where the content of new matches comes from.
 #[derive(Debug, Clone, Copy)]

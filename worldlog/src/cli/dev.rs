@@ -16,7 +16,8 @@ use super::live::Live;
 use super::{Answer, Done, Failure, duration, runtime, table, to_hex};
 use crate::GameContent;
 use crate::cli::swarm::SignedTokens;
-use crate::dev::{Dev, DevOptions, Running};
+use crate::dev::{Dev, DevOptions};
+use crate::registry::Running;
 
 const DATA: &str = "worldlog-data";
 

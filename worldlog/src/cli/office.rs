@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::{Failure, runtime};
-use crate::dev::{find_by_data, find_by_http};
+use crate::registry::{find_by_data, find_by_http};
 
 /// How a running process is found.
 #[derive(Debug, Args)]

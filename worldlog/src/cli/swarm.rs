@@ -12,7 +12,7 @@ use net_edge::{Claims, TokenSigner};
 use protocol::MatchId;
 
 use super::{Answer, Done, Failure, duration, from_hex, runtime};
-use crate::dev::find_by_quic;
+use crate::registry::find_by_quic;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

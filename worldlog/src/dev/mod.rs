@@ -4,22 +4,21 @@
 
 mod http;
 mod link;
-mod operator;
-mod registry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
 use ecs_state::Game;
-use net_edge::{Certificate, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
-
-pub use operator::{Operator, OperatorError};
-pub use registry::{Running, find_by_data, find_by_http, find_by_quic};
+use net_edge::{Certificate, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
 
 use link::LocalCluster;
+
+use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, taken};
+use crate::operator::Operator;
+use crate::registry::{self, Running};
 
 /// Settings of a process.
 #[derive(Debug, Clone)]
@@ -42,7 +41,7 @@ pub struct DevOptions {
 pub struct Dev {
     host: Arc<LocalHost>,
     edge: SharedEdge,
-    http: http::HttpServer,
+    http: HttpServer,
     running: Running,
     registered: registry::Registered,
     fresh_keys: bool,
@@ -57,7 +56,7 @@ impl Dev {
     /// What is wrong and what to do, as text for people.
     pub async fn start<G: Game>(options: DevOptions) -> Result<Self, String> {
         // Counters that are made before it would not be seen.
-        http::install_recorder();
+        install_recorder();
         let data =
             std::path::absolute(&options.data).map_err(|error| format!("{}: {error}", options.data.display()))?;
         let config = LocalConfig { snapshot_every: options.snapshot_every, ..LocalConfig::new(&data) };
@@ -71,11 +70,11 @@ impl Dev {
         let (signer, fresh_keys) = TokenSigner::load_or_generate(&token_key).map_err(|error| error.to_string())?;
         let certificate = Certificate::self_signed(&keys).map_err(|error| error.to_string())?;
         let certificate_sha256 = certificate.sha256();
-        let admin_key = http::admin_key(&keys.join("admin.key"))?;
+        let admin_key = admin_key(&keys.join("admin.key"))?;
 
         let host = Arc::new(host);
         let cluster = Arc::new(LocalCluster::new(host.connector()));
-        let operator = Operator::connect(&host.connector()).map_err(|error| error.to_string())?;
+        let operator = Operator::new(Arc::clone(&cluster) as Arc<dyn Cluster>);
         let open = host.status().matches.iter().map(|open| open.id).min();
         let match_id = match open {
             Some(match_id) => match_id,
@@ -88,21 +87,19 @@ impl Dev {
         let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificate);
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
         let quic = edge.local_addr();
-        let edge = SharedEdge(Arc::new(Mutex::new(Some(edge))));
+        let edge = SharedEdge::new(edge);
         let office = http::Office {
             host: Arc::clone(&host),
             edge: edge.clone(),
-            operator,
-            admin_key,
-            content: options.content,
+            matches: Matches { operator, admin_key, content: options.content },
             game: G::NAME,
             data: data.clone(),
             quic,
         };
-        let http = http::HttpServer::start(options.http, office).await.map_err(|error| taken(&error, "--http"))?;
+        let http = HttpServer::start(options.http, office.routes()).await.map_err(|error| taken(&error, "--http"))?;
         let pid = std::process::id();
         let running = Running { quic, http: http.local_addr(), match_id, pid, data, token_key };
-        let registered = registry::register(&running)?;
+        let registered = registry::register(&running, "dev.json")?;
         Ok(Self { host, edge, http, running, registered, fresh_keys, opened_match: open.is_none(), certificate_sha256 })
     }
 
@@ -179,34 +176,6 @@ async fn until_shown(host: &LocalHost, is_shown: impl Fn(&HostStatus) -> bool) {
 
 const SHOWN_CHECKS: u32 = 200;
 const SHOWN_CHECK: Duration = Duration::from_millis(5);
-
-/// The edge, until it stops.
-#[derive(Clone)]
-struct SharedEdge(Arc<Mutex<Option<EdgeServer>>>);
-
-impl SharedEdge {
-    fn stats(&self) -> EdgeStats {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(EdgeServer::stats).unwrap_or_default()
-    }
-
-    async fn stop(&self) {
-        let edge = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(edge) = edge {
-            edge.stop(EDGE_GRACE).await;
-        }
-    }
-}
-
-/// How long players may take to go.
-const EDGE_GRACE: Duration = Duration::from_secs(2);
-
-fn taken(error: &str, option: &str) -> String {
-    if error.contains("in use") {
-        format!("{error}; another process has this address: stop it, or choose another with {option}")
-    } else {
-        error.to_owned()
-    }
-}
 
 /// Where a data folder keeps the key that signs join tokens.
 #[must_use]

@@ -26,7 +26,7 @@ pub struct Running {
 }
 
 /// Removed from the registry when dropped.
-pub(super) struct Registered(Vec<PathBuf>);
+pub(crate) struct Registered(Vec<PathBuf>);
 
 impl Drop for Registered {
     fn drop(&mut self) {
@@ -38,9 +38,10 @@ impl Drop for Registered {
     }
 }
 
-pub(super) fn register(running: &Running) -> Result<Registered, String> {
+/// Says where a process is; `name` is that of its file in its folder.
+pub(crate) fn register(running: &Running, name: &str) -> Result<Registered, String> {
     let folder = folder()?;
-    let paths = vec![folder.join(format!("{}.json", running.quic.port())), running.data.join("dev.json")];
+    let paths = vec![folder.join(format!("{}.json", running.quic.port())), running.data.join(name)];
     let text = serde_json::to_vec_pretty(running).map_err(|error| error.to_string())?;
     for path in &paths {
         snapshots::write_file(path, &text).map_err(|error| error.to_string())?;
@@ -58,7 +59,7 @@ pub fn find_by_quic(address: SocketAddr) -> Option<Running> {
 /// The process that runs on a data folder.
 #[must_use]
 pub fn find_by_data(data: &Path) -> Option<Running> {
-    read(&data.join("dev.json"))
+    read(&data.join("dev.json")).or_else(|| read(&data.join("edge.json")))
 }
 
 /// The process that operators reach at an address.

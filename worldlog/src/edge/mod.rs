@@ -1,0 +1,12 @@
+//! An edge of its own, beside a real cluster.
+//!
+//! Responsible for the way between an edge and an Aeron Cluster ([`AeronCluster`]), and for putting edge, media
+//! driver and HTTP into one process. Not responsible for what an edge does (`net_edge`) nor for how a client follows the
+//! leader (`aeron_cluster::client`).
+
+mod cluster;
+mod session;
+mod standing;
+
+pub use cluster::{AeronCluster, AeronOptions};
+pub use standing::ClusterStanding;
