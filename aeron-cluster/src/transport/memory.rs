@@ -146,6 +146,16 @@ impl Driver {
         }
     }
 
+    /// Appends one frame to a stream, as one that was cut in the middle of a message or goes on there.
+    pub fn append_frame(&self, session_id: i32, payload: &[u8], flags: u8) {
+        let mut state = self.state.borrow_mut();
+        let open = state.streams.iter_mut().filter(|stream| !stream.is_ended);
+        for stream in open.filter(|stream| stream.session_id == session_id) {
+            stream.end += ((payload.len() + FRAME_HEADER_BYTES).div_ceil(32) * 32) as i64;
+            stream.frames.push(Frame { payload: payload.to_vec(), flags, position: stream.end });
+        }
+    }
+
     /// Readers of a stream lose their images, as when the network between them is cut.
     pub fn cut(&self, session_id: i32) {
         let mut state = self.state.borrow_mut();
