@@ -7,6 +7,7 @@
 //! - [`client`]: a client of a cluster, which follows its leader. Start from [`client::ClusterClient`].
 //! - [`archive`]: a client of an Aeron archive, and readers of an archive's files.
 //! - [`member`]: starts and supervises a member: the JVM and the service as one fate.
+//! - [`toggle`]: an operator's requests to a cluster: snapshot, suspend, shut down.
 //! - [`transport`]: what all of them need of an Aeron client.
 //!
 //! Knows nothing of games. Speaks the protocols of Aeron 1.51.
@@ -17,4 +18,5 @@ pub mod codec;
 pub mod counters;
 pub mod member;
 pub mod service;
+pub mod toggle;
 pub mod transport;
