@@ -60,7 +60,9 @@ pub(super) fn start(
     let service = move || {
         let mut command = Command::new(&program);
         command.arg("service").arg("--config").arg(&config);
-        without.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in &without {
+            command.env_remove(name);
+        }
         command
     };
     let plan = Plan {

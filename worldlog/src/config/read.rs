@@ -201,8 +201,9 @@ fn refuse_unknown(file: &Table, variables: &BTreeMap<String, String>) -> Result<
         }
         let table = content.as_table().ok_or_else(|| invalid(section, shown(content), "a section"))?;
         for key in table.keys() {
-            let is_known = SETTINGS.iter().any(|setting| setting.section == section && setting.key == key);
-            if !is_known && !(section == CLUSTER && key == "members") {
+            let is_setting = SETTINGS.iter().any(|setting| setting.section == section && setting.key == key);
+            let is_members = section == CLUSTER && key == "members";
+            if !is_setting && !is_members {
                 return Err(ConfigError::Unknown { name: format!("{section}.{key}"), known: keys_of(section) });
             }
         }

@@ -98,7 +98,9 @@ impl Edge {
     fn spawn(&self) -> std::io::Result<Process> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("edge").arg("--config").arg(&self.config);
-        self.without.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in &self.without {
+            command.env_remove(name);
+        }
         Process::spawn(command, &self.section.dir.join("logs").join("edge.log"))
     }
 

@@ -14,7 +14,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::mpsc::error::TryRecvError;
 
 use super::{Answer, Done, Failure, node, runtime};
 use crate::config::is_override;
@@ -184,11 +183,7 @@ impl Cluster {
 
     fn look_at_members(&mut self) -> Result<(), Failure> {
         for member in &mut self.members {
-            loop {
-                let event = match member.events.try_recv() {
-                    Ok(event) => event,
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                };
+            while let Ok(event) = member.events.try_recv() {
                 match &event {
                     MemberEvent::Up { jvm_pid, service_pid } => member.pids = Some((*jvm_pid, *service_pid)),
                     MemberEvent::Down { .. } | MemberEvent::Stopped => member.pids = None,
