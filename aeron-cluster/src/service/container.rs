@@ -66,8 +66,6 @@ struct Recovery {
     leadership_term_id: i64,
     log_position: i64,
     timestamp: i64,
-    /// The service's snapshot, if there is one.
-    recording_id: Option<i64>,
 }
 
 impl<S: ClusteredService> Container<S> {
@@ -229,12 +227,12 @@ impl<S: ClusteredService> Container<S> {
 
     fn recover(&mut self) -> Result<(), ContainerError> {
         let record = self.await_counter(RECOVERY_STATE, 24)?;
-        let recovery = Recovery::read(&record, self.config.service_id)?;
-        self.standing.log_position = recovery.log_position;
-        self.standing.cluster_time = recovery.timestamp;
-        self.standing.leadership_term_id = recovery.leadership_term_id;
         let Self { config, transport, standing, service, .. } = self;
-        match recovery.recording_id {
+        let recovery = Recovery::read(&record);
+        standing.log_position = recovery.log_position;
+        standing.cluster_time = recovery.timestamp;
+        standing.leadership_term_id = recovery.leadership_term_id;
+        match recovery.recording_id(&record, config.service_id)? {
             Some(recording_id) => snapshot::load(config, transport, standing, service, recording_id),
             None => {
                 let epoch_ms = transport.epoch_ms();
@@ -412,6 +410,7 @@ impl<S: ClusteredService> Container<S> {
             self.take_snapshot()?;
         } else if polled == 0 && log.is_done() {
             self.close_log();
+            return Ok(1);
         }
         Ok(polled)
     }
@@ -451,20 +450,21 @@ impl Recovery {
     /// 32 snapshot recording id i64 of each service
     /// ```
     /// Without a snapshot the term is -1, and there are 0 services.
-    fn read(record: &CounterRecord, service_id: i32) -> Result<Self, ContainerError> {
-        let long = |offset| key_i64(&record.key, offset).unwrap_or(NULL_VALUE);
-        let leadership_term_id = long(0);
-        let recording_id = match leadership_term_id {
-            NULL_VALUE => None,
-            _ => {
-                let service_count = key_i32(&record.key, 28).unwrap_or(0);
-                if !(0..service_count).contains(&service_id) {
-                    return Err(ContainerError::NotInSnapshot { service_id, service_count });
-                }
-                Some(long(32 + 8 * service_id as usize))
-            }
-        };
-        Ok(Self { leadership_term_id, log_position: long(8), timestamp: long(16), recording_id })
+    fn read(record: &CounterRecord) -> Self {
+        let field = |offset| key_i64(&record.key, offset).unwrap_or(NULL_VALUE);
+        Self { leadership_term_id: field(0), log_position: field(8), timestamp: field(16) }
+    }
+
+    /// The service's snapshot, if there is one to begin from.
+    fn recording_id(&self, record: &CounterRecord, service_id: i32) -> Result<Option<i64>, ContainerError> {
+        if self.leadership_term_id == NULL_VALUE {
+            return Ok(None);
+        }
+        let service_count = key_i32(&record.key, 28).unwrap_or(0);
+        if !(0..service_count).contains(&service_id) {
+            return Err(ContainerError::NotInSnapshot { service_id, service_count });
+        }
+        Ok(key_i64(&record.key, 32 + 8 * service_id as usize))
     }
 }
 
