@@ -14,12 +14,12 @@ pub struct Running {
     pub quic: SocketAddr,
     /// Where operators connect.
     pub http: SocketAddr,
-    /// The match that was open when it started.
+    /// A match that was open when it started, if it knows one.
     #[serde(rename = "match")]
-    pub match_id: u64,
+    pub match_id: Option<u64>,
     /// The process.
     pub pid: u32,
-    /// Its data folder, absolute.
+    /// Its folder, absolute.
     pub data: PathBuf,
     /// The key that signs join tokens, absolute.
     pub token_key: PathBuf,

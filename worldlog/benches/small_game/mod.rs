@@ -117,7 +117,7 @@ impl Server {
 
     pub(crate) fn token(&self, account: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set").as_secs();
-        self.signer.sign(&Claims::new(MatchId(self.dev.running().match_id), account, now))
+        self.signer.sign(&Claims::new(MatchId(self.dev.match_id()), account, now))
     }
 
     pub(crate) async fn stop(self) {

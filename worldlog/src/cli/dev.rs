@@ -94,7 +94,7 @@ pub(super) fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
-        eprintln!("worldlog: stopping at once, so that nothing wrong is made durable; start again to recover");
+        eprintln!("worldlog: stopping at once, so that nothing wrong is told or made durable; start again to recover");
         std::process::abort();
     }));
 }
@@ -109,7 +109,7 @@ async fn serve<G: Game>(options: DevOptions, bots: usize, is_sized: bool, answer
     };
     announce(&dev, answer);
     if is_sized && !dev.has_opened_match() {
-        eprintln!("worldlog: --population is for a new match; match {} goes on as it is", dev.running().match_id);
+        eprintln!("worldlog: --population is for a new match; match {} goes on as it is", dev.match_id());
     }
     let (end, bots) = begin_bots(&dev, bots)?;
     let mut live = Live::new(answer.json);
@@ -164,7 +164,7 @@ fn begin_bots(
         seed: 1,
         leave: true,
         cut_every: None,
-        tokens: Arc::new(SignedTokens::load(&running.token_key, running.match_id, "bot")?),
+        tokens: Arc::new(SignedTokens::load(&running.token_key, dev.match_id(), "bot")?),
     };
     let task = tokio::spawn(async move {
         let ended = async {
@@ -179,7 +179,7 @@ fn begin_bots(
 }
 
 /// Whoever listens on all addresses is found on the loopback one.
-fn loopback(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn loopback(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
@@ -220,12 +220,12 @@ fn announce(dev: &Dev, answer: Answer) {
         }
         let data = running.data.display();
         text += &table(&[
-            ("players", format!("quic://{}  (match {})", loopback(running.quic), running.match_id)),
+            ("players", format!("quic://{}  (match {})", loopback(running.quic), dev.match_id())),
             ("operators", format!("http://{}  /status /matches /metrics", running.http)),
             ("data", format!("{data}  (synced before anyone is told)")),
             ("", String::new()),
             ("bots", format!("worldlog swarm --connect {} --bots 32 --duration 20s", loopback(running.quic))),
-            ("export", format!("worldlog match export {} --data {data} --out match.wlm", running.match_id)),
+            ("export", format!("worldlog match export {} --data {data} --out match.wlm", dev.match_id())),
             ("crash", format!("kill -9 {}   then start it again: nothing acknowledged is gone", running.pid)),
         ]);
         text

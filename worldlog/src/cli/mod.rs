@@ -4,6 +4,7 @@
 
 mod cluster;
 mod dev;
+mod edge;
 mod live;
 mod matches;
 mod node;
@@ -48,6 +49,8 @@ enum Verb {
     Dev(dev::Arguments),
     /// Run a whole cluster on this machine: members, edges, a match
     Cluster(cluster::Arguments),
+    /// Run one edge of a cluster: QUIC for players, HTTP for operators
+    Edge(edge::Arguments),
     /// Run one member of a cluster: the Java process and the service as one
     Node(node::Arguments),
     /// Let bots play over QUIC and report what they saw
@@ -115,6 +118,7 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         None => dev::run::<G>(dev::Arguments::with_bots(), content, answer),
         Some(Verb::Dev(arguments)) => dev::run::<G>(arguments, content, answer),
         Some(Verb::Cluster(arguments)) => cluster::run(arguments, answer),
+        Some(Verb::Edge(arguments)) => edge::run::<G>(&arguments, content, answer),
         Some(Verb::Node(arguments)) => node::run(&arguments, answer),
         Some(Verb::Swarm(arguments)) => swarm::run(arguments, answer),
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),

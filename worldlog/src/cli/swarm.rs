@@ -68,7 +68,7 @@ pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
     };
     let key = arguments.token_key.or_else(|| running.as_ref().map(|running| running.token_key.clone()));
     let key = key.ok_or_else(|| missing("--token-key"))?;
-    let match_id = arguments.match_id.or_else(|| running.map(|running| running.match_id));
+    let match_id = arguments.match_id.or_else(|| running.and_then(|running| running.match_id));
     let match_id = match_id.ok_or_else(|| missing("--match"))?;
     let account = format!("swarm-{}", std::process::id());
     let options = SwarmOptions {

@@ -43,6 +43,7 @@ pub struct Dev {
     edge: SharedEdge,
     http: HttpServer,
     running: Running,
+    match_id: u64,
     registered: registry::Registered,
     fresh_keys: bool,
     opened_match: bool,
@@ -98,15 +99,22 @@ impl Dev {
         };
         let http = HttpServer::start(options.http, office.routes()).await.map_err(|error| taken(&error, "--http"))?;
         let pid = std::process::id();
-        let running = Running { quic, http: http.local_addr(), match_id, pid, data, token_key };
+        let running = Running { quic, http: http.local_addr(), match_id: Some(match_id), pid, data, token_key };
         let registered = registry::register(&running, "dev.json")?;
-        Ok(Self { host, edge, http, running, registered, fresh_keys, opened_match: open.is_none(), certificate_sha256 })
+        let opened_match = open.is_none();
+        Ok(Self { host, edge, http, running, match_id, registered, fresh_keys, opened_match, certificate_sha256 })
     }
 
     /// Where it listens and what it holds.
     #[must_use]
     pub const fn running(&self) -> &Running {
         &self.running
+    }
+
+    /// The match that was open at its start, or was opened then.
+    #[must_use]
+    pub const fn match_id(&self) -> u64 {
+        self.match_id
     }
 
     /// How the data folder came back.

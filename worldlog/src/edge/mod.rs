@@ -5,8 +5,12 @@
 //! leader (`aeron_cluster::client`).
 
 mod cluster;
+mod driver;
+mod http;
+mod process;
 mod session;
 mod standing;
 
 pub use cluster::{AeronCluster, AeronOptions};
+pub use process::{EdgeProcess, Serving};
 pub use standing::ClusterStanding;
