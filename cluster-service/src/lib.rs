@@ -25,7 +25,9 @@ mod ticker;
 pub use edge_key::{EdgeKey, fingerprint};
 pub use entry::{Event, LogEntry, TimerId};
 pub use host::MatchStatus;
-pub use host::aeron::{AeronHost, AeronHostConfig, AeronStatus, AeronView, MemberService, RunError, run_member};
+pub use host::aeron::{
+    AeronHost, AeronHostConfig, AeronStatus, AeronView, Desync, MemberService, RunError, Verdict, log_entry, run_member,
+};
 pub use host::local::{
     EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,
     LogError, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot, export_match, list_matches,

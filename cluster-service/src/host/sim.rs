@@ -9,7 +9,7 @@ use protocol::ClusterSessionId;
 use super::record::{Kept, Record};
 use super::timers::Timers;
 use crate::snapshot::KIND;
-use crate::{Outbox, Service, TickHash};
+use crate::{LogEntry, Outbox, Service, TickHash};
 
 /// Runs a service without files, threads or clocks. Each entry is a record of its own.
 pub struct SimHost<G: Game> {
@@ -57,6 +57,11 @@ impl<G: Game> SimHost<G> {
     #[must_use]
     pub fn hashes(&self) -> &[TickHash] {
         &self.hashes
+    }
+
+    /// What happened, in order: the same on any other host gives the same hashes.
+    pub fn entries(&self) -> impl Iterator<Item = LogEntry<'_>> {
+        self.log.iter().flat_map(Record::entries)
     }
 
     /// An edge connects.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary includes this file and uses a part of it")]
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy_ecs::prelude::*;
@@ -63,9 +64,22 @@ pub const BAD_CONTENT: &[u8] = b"not a bank";
 /// Content with which the rules use state of the process: what the tests must find.
 pub const PLANTED: &[u8] = b"planted";
 
+/// Content with which the rules ask whether this member is the odd one.
+pub const ODD: &[u8] = b"odd";
+
 #[derive(Resource, Clone)]
 pub struct Content {
     is_planted: bool,
+    asks_for_odd: bool,
+}
+
+thread_local! {
+    static IS_ODD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What follows on this thread is done by the member that diverges.
+pub fn set_odd(is_odd: bool) {
+    IS_ODD.set(is_odd);
 }
 
 static TICKS_OF_THE_PROCESS: AtomicU64 = AtomicU64::new(1);
@@ -115,7 +129,7 @@ impl<const MILLIHERTZ: u32, const RULES: u32> Game for Bank<MILLIHERTZ, RULES> {
     fn load_content(content: &[u8]) -> Result<Content, ContentError> {
         match content {
             BAD_CONTENT => Err(ContentError("this is no bank".to_owned())),
-            _ => Ok(Content { is_planted: content == PLANTED }),
+            _ => Ok(Content { is_planted: content == PLANTED, asks_for_odd: content == ODD }),
         }
     }
 
@@ -171,6 +185,9 @@ fn ring(context: Res<'_, StepContext>, content: Res<'_, Content>, mut bell: ResM
     bell.mood = context.rng("mood").bits();
     if content.is_planted {
         bell.mood ^= TICKS_OF_THE_PROCESS.fetch_add(1, Ordering::Relaxed) as u32;
+    }
+    if content.asks_for_odd && IS_ODD.get() {
+        bell.mood ^= 1;
     }
     if bell.due_ms != 0 && bell.due_ms <= context.time_ms {
         bell.due_ms = 0;

@@ -200,3 +200,149 @@ fn offer(cluster: &mut dyn Cluster, session: i64, parts: &[&[u8]]) -> Option<boo
     }
     Some(false)
 }
+
+#[cfg(test)]
+#[path = "../../../tests/aeron/fake.rs"]
+mod fake;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aeron_cluster::service::Role;
+    use aeron_cluster::transport::OfferError;
+    use protocol::ClusterSessionId;
+    use protocol::limits::{EGRESS_BACKLOG_BYTES_MAX, EGRESS_PART_BYTES_MAX};
+    use protocol::parts::Assembly;
+
+    use super::Egress;
+    use super::fake::Fake;
+
+    const EDGE: ClusterSessionId = ClusterSessionId(7);
+    const OTHER: ClusterSessionId = ClusterSessionId(8);
+
+    fn cluster() -> Fake {
+        let mut cluster = Fake::leader();
+        cluster.open(7);
+        cluster.open(8);
+        cluster
+    }
+
+    fn message(number: u8, bytes: usize) -> Arc<[u8]> {
+        vec![number; bytes].into()
+    }
+
+    /// First byte of each message that a session got.
+    fn numbers(cluster: &mut Fake, session: i64) -> Vec<u8> {
+        cluster.take_sent(session).iter().map(|message| message[0]).collect()
+    }
+
+    #[test]
+    fn what_was_refused_comes_later_in_its_order_and_others_do_not_wait() {
+        let (mut cluster, mut egress) = (cluster(), Egress::default());
+        cluster.room.insert(7, 1);
+        for number in 0..4 {
+            egress.send(&mut cluster, EDGE, &message(number, 10));
+            egress.send(&mut cluster, OTHER, &message(number, 10));
+        }
+        assert_eq!((numbers(&mut cluster, 7), numbers(&mut cluster, 8)), (vec![0], vec![0, 1, 2, 3]));
+        assert_eq!(egress.held_bytes(), 30);
+        assert_eq!(egress.drain(&mut cluster), 0);
+        cluster.room.insert(7, 2);
+        egress.drain(&mut cluster);
+        // What comes now must not pass what waits.
+        cluster.room.clear();
+        egress.send(&mut cluster, EDGE, &message(4, 10));
+        egress.drain(&mut cluster);
+        assert_eq!(numbers(&mut cluster, 7), [1, 2, 3, 4]);
+        assert_eq!(egress.held_bytes(), 0);
+    }
+
+    #[test]
+    fn who_is_not_connected_yet_misses_nothing() {
+        let (mut cluster, mut egress) = (cluster(), Egress::default());
+        cluster.refuses.insert(7, OfferError::NotConnected);
+        egress.send(&mut cluster, EDGE, &message(1, 10));
+        cluster.refuses.clear();
+        egress.drain(&mut cluster);
+        assert_eq!(numbers(&mut cluster, 7), [1]);
+    }
+
+    #[test]
+    fn a_long_message_goes_in_parts_with_nothing_between_them_however_it_is_interrupted() {
+        let whole: Arc<[u8]> = (0..10 * EGRESS_PART_BYTES_MAX).map(|at| at as u8).collect();
+        for room in 0..12 {
+            let (mut cluster, mut egress) = (cluster(), Egress::default());
+            cluster.room.insert(7, room);
+            egress.send(&mut cluster, EDGE, &whole);
+            egress.send(&mut cluster, EDGE, &message(9, 10));
+            cluster.room.insert(7, 2);
+            egress.drain(&mut cluster);
+            cluster.room.clear();
+            egress.drain(&mut cluster);
+            let mut assembly = Assembly::default();
+            let got: Vec<Vec<u8>> = cluster
+                .take_sent(7)
+                .iter()
+                .filter_map(|part| assembly.take(part).unwrap().map(std::borrow::Cow::into_owned))
+                .collect();
+            assert_eq!(got.len(), 2, "room {room}");
+            assert_eq!((&got[0][..], &got[1][..]), (&whole[..], &[9; 10][..]));
+        }
+    }
+
+    #[test]
+    fn an_edge_too_far_behind_is_closed_once_and_hears_nothing_more() {
+        let (mut cluster, mut egress) = (cluster(), Egress::default());
+        cluster.room.insert(7, 0);
+        let large = message(1, 1 << 20);
+        for _ in 0..EGRESS_BACKLOG_BYTES_MAX / large.len() {
+            egress.send(&mut cluster, EDGE, &large);
+            egress.send(&mut cluster, OTHER, &message(2, 10));
+            egress.close_given_up(&mut cluster);
+        }
+        assert_eq!((egress.held_bytes(), egress.lagging(), cluster.closes.len()), (EGRESS_BACKLOG_BYTES_MAX, 0, 0));
+        for _ in 0..3 {
+            egress.send(&mut cluster, EDGE, &large);
+            egress.close_given_up(&mut cluster);
+        }
+        assert_eq!((egress.held_bytes(), egress.lagging(), &cluster.closes[..]), (0, 1, &[7][..]));
+        cluster.room.clear();
+        egress.send(&mut cluster, EDGE, &message(3, 10));
+        egress.drain(&mut cluster);
+        assert!(cluster.take_sent(7).is_empty(), "after a gap nothing may follow");
+        assert_eq!(cluster.take_sent(8).len(), EGRESS_BACKLOG_BYTES_MAX / large.len());
+        egress.forget(EDGE);
+        egress.close_given_up(&mut cluster);
+        assert_eq!(cluster.closes, [7]);
+    }
+
+    #[test]
+    fn an_edge_whose_stream_is_too_narrow_is_closed_with_the_next_entry() {
+        let (mut cluster, mut egress) = (cluster(), Egress::default());
+        cluster.refuses.insert(7, OfferError::BackPressured);
+        egress.send(&mut cluster, EDGE, &message(1, 10));
+        cluster.refuses.insert(7, OfferError::TooLong { length: 10, max: 5 });
+        cluster.may_change_log = false;
+        egress.drain(&mut cluster);
+        assert!(cluster.closes.is_empty());
+        cluster.may_change_log = true;
+        egress.close_given_up(&mut cluster);
+        assert_eq!(cluster.closes, [7]);
+    }
+
+    #[test]
+    fn a_follower_sends_holds_and_closes_nothing() {
+        let (mut cluster, mut egress) = (cluster(), Egress::default());
+        cluster.room.insert(7, 0);
+        egress.send(&mut cluster, EDGE, &message(1, 10));
+        egress.clear();
+        cluster.role = Role::Follower;
+        for _ in 0..100 {
+            egress.send(&mut cluster, EDGE, &message(1, 1 << 20));
+        }
+        egress.drain(&mut cluster);
+        egress.close_given_up(&mut cluster);
+        assert_eq!((egress.held_bytes(), cluster.sent.len(), cluster.closes.len()), (0, 0, 0));
+    }
+}

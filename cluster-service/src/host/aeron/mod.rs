@@ -22,6 +22,7 @@ mod vigil;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aeron_cluster::codec::cluster::CloseReason;
@@ -75,6 +76,8 @@ pub struct AeronHost<G: Game> {
     ticks: u64,
     applies: Recent,
     bundles: usize,
+    /// A bundle that is being written beside the log.
+    writing: Option<JoinHandle<()>>,
     is_key_known: bool,
     failure: Option<String>,
     status_at: Instant,
@@ -103,6 +106,7 @@ impl<G: Game> AeronHost<G> {
             ticks: 0,
             applies: Recent::default(),
             bundles: 0,
+            writing: None,
             is_key_known: false,
             failure: None,
             status_at: Instant::now(),
@@ -202,30 +206,37 @@ impl<G: Game> AeronHost<G> {
         let Desync { match_id, tick, ours, others, verdict, .. } = desync;
         tracing::error!(match_id, tick, ours, ?others, ?verdict, "members computed different states");
         self.view.update(|status| status.desync = Some(desync.clone()));
-        let is_odd = *verdict == Verdict::ThisMember;
-        let mut kept = "its bundle was not written".to_owned();
-        if self.bundles < BUNDLES_MAX {
-            self.bundles += 1;
-            let bundle = Bundle::new(&self.config.folder, desync, &self.service, self.position);
-            kept = format!("see {}", bundle.folder().display());
-            let write = move || {
-                if let Err(error) = bundle.write() {
-                    tracing::warn!(%error, "a bundle of a divergence was not written");
-                }
-            };
-            // Who goes on must not wait for a disk.
-            match is_odd {
-                true => write(),
-                false => drop(std::thread::Builder::new().name("worldlog-desync".to_owned()).spawn(write)),
+        let bundle = Bundle::new(&self.config.folder, desync, &self.service, self.position);
+        if *verdict != Verdict::ThisMember {
+            return self.write_aside(bundle);
+        }
+        // One of this tick may be on its way, from before it was known who is wrong.
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.join();
+        }
+        let kept = match bundle.write() {
+            Ok(()) => format!("see {}", bundle.folder().display()),
+            Err(error) => format!("what it computed was not kept: {error}"),
+        };
+        self.fail(format!(
+            "match {match_id} came to {ours} at tick {tick} here, and to another state on most members: this member \
+             stops before it tells anybody more; {kept}. A restart rebuilds its state from snapshot and log; if it \
+             stops again, its snapshot is wrong too: restore the member from another"
+        ));
+    }
+
+    /// Who goes on must not wait for a disk.
+    fn write_aside(&mut self, bundle: Bundle) {
+        if self.bundles == BUNDLES_MAX || self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
+            return;
+        }
+        self.bundles += 1;
+        let write = move || {
+            if let Err(error) = bundle.write() {
+                tracing::warn!(%error, "a bundle of a divergence was not written");
             }
-        }
-        if is_odd {
-            self.fail(format!(
-                "match {match_id} came to {ours} at tick {tick} here, and to another state on most members: this member \
-                 stops before it tells anybody more; {kept}. A restart rebuilds its state from snapshot and log; if it \
-                 stops again, its snapshot is wrong too: restore the member from another"
-            ));
-        }
+        };
+        self.writing = std::thread::Builder::new().name("worldlog-desync".to_owned()).spawn(write).ok();
     }
 
     fn fail(&mut self, reason: String) {
