@@ -82,6 +82,7 @@ pub(super) fn start(
 async fn follow(member: &MemberConfig, events: &mut UnboundedReceiver<MemberEvent>, answer: Answer) -> Done {
     let hear = |kind| signal(kind).map_err(|error| Failure::Failed(format!("listening to signals: {error}")));
     let (mut term, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+    let mut pids = None;
     loop {
         let event = tokio::select! {
             _ = term.recv() => return Ok(()),
@@ -90,22 +91,30 @@ async fn follow(member: &MemberConfig, events: &mut UnboundedReceiver<MemberEven
         };
         match event {
             Some(MemberEvent::GaveUp { reason }) => return Err(Failure::Failed(reason)),
-            Some(event) => tell(member, &event, answer),
+            Some(event) => tell(member, &mut pids, &event, answer),
             None => return Ok(()),
         }
     }
 }
 
-/// An event as a line: an object, or words.
-pub(super) fn tell(member: &MemberConfig, event: &MemberEvent, answer: Answer) {
+/// Java process and service, while they run.
+pub(super) type Pids = Option<(u32, u32)>;
+
+/// An event as a line: an object, or words. Keeps `pids`, as who went down is told too.
+pub(super) fn tell(member: &MemberConfig, pids: &mut Pids, event: &MemberEvent, answer: Answer) {
     let id = member.member_id;
+    let before = *pids;
+    *pids = pids_after(before, event);
     let (object, text) = match event {
         MemberEvent::Up { jvm_pid, service_pid } => (
             with_event("member_up", described(member, *jvm_pid, *service_pid)),
             format!("member {id} is up: Java process {jvm_pid}, service {service_pid}"),
         ),
         MemberEvent::Down { reason } => {
-            (json!({ "event": "member_down", "id": id, "reason": reason }), format!("member {id} is down: {reason}"))
+            let (jvm_pid, service_pid) = before.unwrap_or_default();
+            let mut object = with_event("member_down", described(member, jvm_pid, service_pid));
+            object["reason"] = reason.as_str().into();
+            (object, format!("member {id} is down: {reason}"))
         }
         MemberEvent::Waiting { left } => (
             json!({ "event": "member_waiting", "id": id, "seconds": left.as_secs_f64() }),
@@ -121,6 +130,15 @@ pub(super) fn tell(member: &MemberConfig, event: &MemberEvent, answer: Answer) {
         MemberEvent::Stopped => (json!({ "event": "member_stopped", "id": id }), format!("member {id} has stopped")),
     };
     answer.give(&object, || text);
+}
+
+/// Who runs after an event.
+pub(super) fn pids_after(before: Pids, event: &MemberEvent) -> Pids {
+    match event {
+        MemberEvent::Up { jvm_pid, service_pid } => Some((*jvm_pid, *service_pid)),
+        MemberEvent::Waiting { .. } => before,
+        MemberEvent::Down { .. } | MemberEvent::GaveUp { .. } | MemberEvent::Stopped => None,
+    }
 }
 
 fn with_event(event: &str, mut object: Value) -> Value {

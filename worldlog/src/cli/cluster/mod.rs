@@ -109,8 +109,7 @@ struct Member {
     status_file: PathBuf,
     supervisor: Supervisor,
     events: UnboundedReceiver<MemberEvent>,
-    /// Java process and service, while they run.
-    pids: Option<(u32, u32)>,
+    pids: node::Pids,
 }
 
 impl Member {
@@ -184,20 +183,17 @@ impl Cluster {
     fn look_at_members(&mut self) -> Result<(), Failure> {
         for member in &mut self.members {
             while let Ok(event) = member.events.try_recv() {
-                match &event {
-                    MemberEvent::Up { jvm_pid, service_pid } => member.pids = Some((*jvm_pid, *service_pid)),
-                    MemberEvent::Down { .. } | MemberEvent::Stopped => member.pids = None,
-                    MemberEvent::GaveUp { reason } => {
-                        let id = member.config.member_id;
-                        return Err(Failure::Failed(format!("member {id}: {reason}")));
-                    }
-                    MemberEvent::Waiting { .. } => {}
+                if let MemberEvent::GaveUp { reason } = &event {
+                    let id = member.config.member_id;
+                    return Err(Failure::Failed(format!("member {id}: {reason}")));
                 }
                 // Before it is ready, going down is part of finding its way; then `ready` names who is up.
                 let is_for_people = matches!(event, MemberEvent::Waiting { .. });
                 if self.is_ready && !(is_for_people && self.answer.json) {
                     self.show.clear();
-                    node::tell(&member.config, &event, self.answer);
+                    node::tell(&member.config, &mut member.pids, &event, self.answer);
+                } else {
+                    member.pids = node::pids_after(member.pids, &event);
                 }
             }
         }

@@ -43,7 +43,8 @@ impl Leadership {
             Some((id, status.term))
         });
         let found = leaders.max_by_key(|(_, term)| *term)?;
-        let is_news = self.current.is_none_or(|(id, term)| found.1 > term || (found.1 == term && found.0 != id));
+        // A term has one leader: who leads in the term of another has won an election, and is about to begin its own.
+        let is_news = self.current.is_none_or(|(_, term)| found.1 > term);
         if is_news {
             self.current = Some(found);
         }
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(leadership.see(&[status("follower", 1), status("leader", 1)]), None);
         assert_eq!(leadership.see(&[None, None]), None, "nobody leads for a moment");
         assert_eq!(leadership.current(), Some((1, 1)));
+        assert_eq!(leadership.see(&[status("leader", 1), None]), None, "elected, its term is about to begin");
         assert_eq!(leadership.see(&[status("leader", 2), None]), Some((0, 2)));
         assert_eq!(leadership.see(&[status("leader", 3), None]), Some((0, 3)), "elected again");
     }
