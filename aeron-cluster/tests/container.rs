@@ -1,4 +1,5 @@
 //! What a service container does, against a consensus module and an archive in memory that say what a test wants.
+#![allow(clippy::unwrap_used, reason = "a panic is the report")]
 
 #[path = "container/applying.rs"]
 mod applying;

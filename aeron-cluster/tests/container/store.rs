@@ -32,12 +32,15 @@ pub(crate) enum Mood {
 #[derive(Default)]
 pub(crate) struct Store {
     pub(crate) mood: Mood,
-    pub(crate) recordings: Vec<Vec<Vec<u8>>>,
+    pub(crate) recordings: Vec<Recording>,
     /// Fails replays of its recordings in the middle with this.
     pub(crate) replay_failure: Option<&'static str>,
     active: Vec<Active>,
-    replays: Vec<(Box<dyn Publication>, Vec<Vec<u8>>)>,
+    replays: Vec<(Box<dyn Publication>, Recording)>,
 }
+
+/// The messages of one.
+type Recording = Vec<Vec<u8>>;
 
 struct Active {
     recording_id: usize,
