@@ -229,7 +229,7 @@ impl Run {
             match self.run_once()? {
                 End::Stopped => return remove_memory(&self.plan.directories.aeron),
                 End::Down { reason, is_refused, last_words } => {
-                    tracing::warn!(reason, "a member went down");
+                    tracing::info!(reason, "a member went down");
                     self.tell(MemberEvent::Down { reason: reason.clone() });
                     let pause = if is_refused {
                         REFUSED_PAUSE

@@ -80,7 +80,11 @@ impl Edge {
             return Ok(None);
         };
         if let Some(status) = process.try_wait().map_err(failed)? {
-            let reason = format!("{}: {}", end_of(status), process.last_words(LAST_LINES));
+            // Whoever was killed had no last words.
+            let reason = match status.code() {
+                Some(_) => format!("{}: {}", end_of(status), process.last_words(LAST_LINES)),
+                None => end_of(status),
+            };
             self.process = None;
             self.addresses = None;
             self.pause = if now - self.started < EARLY { (2 * self.pause).min(PAUSE_MAX) } else { PAUSE_MIN };
