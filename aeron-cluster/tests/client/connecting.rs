@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aeron_cluster::client::{ClientConfig, ClientState, CloseCause};
 use aeron_cluster::counters::LOCAL_SOCKET_ADDRESS;
-use aeron_cluster::transport::{Transport, TransportError};
+use aeron_cluster::transport::{OfferError, Transport, TransportError};
 
 use crate::member::{CLOSED, ERROR, Event, Heard, OK, REDIRECT, REJECTED, challenge, session_message};
 use crate::rig::{EGRESS, Rig, SESSION, Seen, TERM, config, opened};
@@ -85,7 +85,7 @@ fn members_that_send_it_in_circles_are_not_flooded() {
     rig.members[0].listen();
     let mut correlation = rig.ask(0);
     let mut asked = 1;
-    while rig.seen().is_empty() {
+    while rig.seen().is_empty() && asked < 1_000 {
         let redirect = Event { code: REDIRECT, leader: 0, session: -1, ..opened(0, correlation) };
         rig.members[0].says(&redirect.bytes());
         for _ in 0..100 {
@@ -182,6 +182,19 @@ fn a_member_that_the_driver_cannot_reach_is_passed_over() {
     let correlation = rig.ask(1);
     rig.members[1].says(&Event { code: OK, ..opened(1, correlation) }.bytes());
     assert_eq!(rig.next().1, [Seen::Connected { session: SESSION, leader: 1, term: TERM }]);
+}
+
+#[test]
+fn a_request_that_no_member_took_is_made_anew() {
+    let mut rig = Rig::new(config());
+    rig.members[0].listen();
+    rig.run(1);
+    rig.driver.fail_offers(101, &[OfferError::BackPressured, OfferError::NotConnected]);
+    let correlation = rig.ask(0);
+    rig.run(20);
+    assert_eq!(rig.members[0].heard(), [], "asked twice");
+    rig.members[0].says(&opened(0, correlation).bytes());
+    assert_eq!(rig.next().1, [Seen::Connected { session: SESSION, leader: 0, term: TERM }]);
 }
 
 #[test]
