@@ -124,6 +124,24 @@ fn a_driver_that_dies_is_noticed_and_a_dead_ones_directory_is_not_taken_for_aliv
 }
 
 #[test]
+fn a_driver_that_ends_in_order_is_noticed() {
+    let dirs = Dirs::new("driver-ends");
+    let driver = java::media_driver(&dirs, "driver");
+    let mut transport = connect(&dirs, "driver");
+    let pid = rustix::process::Pid::from_raw(driver.pid() as i32).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    // By what it wrote at its end, well before the time after which silence means death.
+    let begun = transport.now();
+    let gone = loop {
+        match transport.idle(0) {
+            Ok(()) => assert!(transport.now() - begun < LIMIT, "not noticed"),
+            Err(gone) => break gone,
+        }
+    };
+    assert!(matches!(&gone, TransportError::DriverGone { reason, .. } if reason.contains("ended")), "{gone}");
+}
+
+#[test]
 fn counters_are_ours_to_make_and_everyones_to_read() {
     let dirs = Dirs::new("counters");
     let _driver = java::media_driver(&dirs, "driver");

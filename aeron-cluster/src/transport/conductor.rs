@@ -206,10 +206,20 @@ impl Conductor {
         if taken == 0 {
             let quiet = self.now().saturating_sub(Duration::from_micros(self.worked_us.load(Ordering::Relaxed)));
             if quiet >= QUIET_LIMIT {
+                self.check_ended()?;
                 self.call()?;
             }
         }
         Ok(taken)
+    }
+
+    /// A driver that ends in order says so with a negative time of its last sign of life, which aeron-rs takes for one
+    /// that lives for ever.
+    fn check_ended(&self) -> Result<(), TransportError> {
+        match self.proxy.time_of_last_driver_keepalive() {
+            ..0 => Err(self.fail("it has ended")),
+            _ => Ok(()),
+        }
     }
 
     /// Copies the event that was received, if aeron-rs knows it.
