@@ -301,7 +301,7 @@ fn a_members_log_is_followed_to_its_commit_position_and_is_the_same_in_its_files
 
     toggle.request(transport.counters(), ControlRequest::Shutdown).unwrap();
     let last = next(&mut transport, &mut archive);
-    toggle.await_end(&mut transport, LIMIT).unwrap();
+    toggle.await_end(&mut transport, LIMIT).unwrap_or_else(|error| panic!("{error}\n{}", logs(&java)));
     let begun = transport.now();
     while java.is_running() && transport.now() - begun < LIMIT {
         std::thread::sleep(Duration::from_millis(20));
