@@ -1,5 +1,7 @@
 //! The built program, started and stopped as a user would.
 
+pub(crate) mod cluster;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -106,6 +108,11 @@ impl Running {
     /// Ctrl-C.
     pub(crate) fn interrupt(&self) {
         assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits until it ends; its output goes elsewhere.
+    pub(crate) fn answer_of_status(mut self) -> ExitStatus {
+        self.0.wait().unwrap()
     }
 
     /// Waits until it ends by itself.
