@@ -26,7 +26,8 @@ pub use edge_key::{EdgeKey, fingerprint};
 pub use entry::{Event, LogEntry, TimerId};
 pub use host::MatchStatus;
 pub use host::aeron::{
-    AeronHost, AeronHostConfig, AeronStatus, AeronView, Desync, MemberService, RunError, Verdict, log_entry, run_member,
+    AeronHost, AeronHostConfig, AeronStatus, AeronView, Desync, MemberService, RunError, SnapshotPlan, Verdict,
+    log_entry, run_member,
 };
 pub use host::local::{
     EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,

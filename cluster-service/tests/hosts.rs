@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod aeron;
 mod edge;
 mod games;
 mod running;
@@ -9,7 +10,8 @@ mod running;
 use std::fs;
 use std::path::Path;
 
-use cluster_service::{ExportError, SimHost, export_match};
+use aeron::Member;
+use cluster_service::{ExportError, SimHost, TickHash, export_match};
 use ecs_state::{Game, Input, MatchRng, MatchSetup, Simulation};
 use edge::{Edge, Token, commands};
 use games::{AtRate, OnCommand, any_command};
@@ -61,7 +63,7 @@ fn stepped<G: Game>(file: &MatchFile) -> Vec<u64> {
 }
 
 /// The same through sessions of a host in memory: what the file says came in comes in as messages.
-fn simulated(file: &MatchFile) -> Vec<u64> {
+fn simulated(file: &MatchFile) -> SimHost<OnCommand> {
     let mut host = SimHost::<OnCommand>::new(file.header.opened_ms);
     let edge = Edge::connect(&mut host);
     edge.open(&mut host);
@@ -97,7 +99,18 @@ fn simulated(file: &MatchFile) -> Vec<u64> {
             edge.say(&mut host, commands(&batch));
         }
     }
-    host.hashes().iter().filter(|tick| tick.match_id == 2).map(|tick| tick.hash).collect()
+    host
+}
+
+/// The same through the host of a cluster's member.
+fn in_a_member(host: &SimHost<OnCommand>, folder: &Path) -> Vec<TickHash> {
+    let mut member = Member::<OnCommand>::new(0, 1, folder).lead();
+    host.entries().for_each(|entry| member.apply(&entry));
+    member.hashes
+}
+
+fn of_the_match(hashes: &[TickHash]) -> Vec<u64> {
+    hashes.iter().filter(|tick| tick.match_id == 2).map(|tick| tick.hash).collect()
 }
 
 #[test]
@@ -107,7 +120,9 @@ fn what_was_played_on_the_local_host_has_the_same_hashes_everywhere_on_command()
     let file = play_and_export::<OnCommand>(folder.path(), &out);
     let expected = recorded(&file);
     assert_eq!(stepped::<OnCommand>(&file), expected);
-    assert_eq!(simulated(&file), expected);
+    let host = simulated(&file);
+    assert_eq!(of_the_match(host.hashes()), expected);
+    assert_eq!(of_the_match(&in_a_member(&host, folder.path())), expected);
     let report = replay::verify::<OnCommand>(&out, |_, _| {}).unwrap();
     assert_eq!((report.mismatches, report.ticks), (0, expected.len() as u64));
     assert!(file.segments.len() > 1, "a barrier was passed");

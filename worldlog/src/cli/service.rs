@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aeron_cluster::member::{IdleProfile, MemberConfig, die_with_parent};
 use aeron_cluster::service::{ContainerConfig, Ended};
 use aeron_cluster::transport::aeron::AeronConfig;
 use aeron_cluster::transport::idle::IdleStrategy;
 use clap::Args;
-use cluster_service::{AeronHostConfig, EdgeKey, MemberService, fingerprint, run_member};
+use cluster_service::{AeronHostConfig, EdgeKey, MemberService, SnapshotPlan, fingerprint, run_member};
 use ecs_state::Game;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +42,9 @@ pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
         Ended::Stopped => "stopped",
         // The Java process failed or was killed: the member as a whole did.
         Ended::TerminatedUnexpectedly | Ended::ModuleGone => {
-            return Err(Failure::Failed("the consensus module of this member is gone; see its logs/jvm.log".to_owned()));
+            return Err(Failure::Failed(
+                "the consensus module of this member is gone; see its logs/jvm.log".to_owned(),
+            ));
         }
     };
     answer.give(&json!({ "ended": word }), || format!("the service {word}"));
@@ -82,19 +85,30 @@ fn member_service(config: &Config, stop: &Arc<AtomicBool>) -> Result<MemberServi
             .map(|member| (member.id, format!("{}:{}", member.host, member.ingress_port)))
             .collect(),
         address: own.host.clone(),
+        snapshots: SnapshotPlan {
+            every: some(node.snapshot_every_minutes).map(|minutes| Duration::from_secs(60 * u64::from(minutes))),
+            log_bytes: some(node.snapshot_every_log_mib).map(|mib| u64::from(mib) << 20),
+        },
     })
+}
+
+/// Zero stands for never.
+fn some(number: u32) -> Option<u32> {
+    (number > 0).then_some(number)
 }
 
 /// What is in force, to the log of the service.
 fn announce<G: Game>(service: &MemberService) {
     let host = &service.host;
     eprintln!(
-        "worldlog: service of member {} of {}: {} rules {}, edges known by key {}, idle {:?}, driver {}, status in {}",
+        "worldlog: service of member {} of {}: {} rules {}, edges known by key {}, snapshots {:?}, idle {:?}, driver {}, \
+         status in {}",
         host.member,
         host.members.len(),
         G::NAME,
         G::RULES_VERSION,
         fingerprint(&host.edge_key),
+        service.snapshots,
         service.aeron.idle,
         service.aeron.dir.display(),
         host.folder.join("status.json").display(),

@@ -14,9 +14,11 @@
 mod desync;
 mod egress;
 mod entry;
+mod history;
 mod reporter;
 mod run;
 mod snapshot;
+mod snapshot_plan;
 mod status;
 mod vigil;
 
@@ -34,7 +36,11 @@ use ecs_state::{Game, RegistryError};
 use protocol::limits::EDGE_KEY_BYTES;
 
 pub use entry::log_entry;
+pub use history::{
+    HistoryError, HistoryExtent, MemberFiles, export_member_match, export_running_match, list_member_matches,
+};
 pub use run::{MemberService, RunError, run_member};
+pub use snapshot_plan::SnapshotPlan;
 pub use status::{AeronStatus, AeronView};
 pub use vigil::{Desync, Verdict};
 

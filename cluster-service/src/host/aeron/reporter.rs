@@ -2,6 +2,7 @@
 //!
 //! Not as the service: whatever a service appends, every replica must append alike, and these differ by purpose. So the
 //! member's process connects to its own cluster like an edge, proves itself like one, and never watches a match.
+//! As it is there anyway, it also looks whether a snapshot is due.
 
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use protocol::cluster::{HashReportT, IngressMessageT, decode_egress, encode_ingr
 use protocol::limits::EGRESS_TERM_BYTES_MIN;
 use protocol::parts::Assembly;
 
+use super::snapshot_plan::{SnapshotKeeper, SnapshotPlan};
 use super::status::AeronView;
 use crate::{EdgeKey, TickHash};
 
@@ -33,15 +35,20 @@ pub(super) struct Reach {
     pub(super) host: String,
     /// This member.
     pub(super) member: u32,
+    /// Of the cluster.
+    pub(super) cluster_id: i32,
+    /// When this member, once it leads, asks for snapshots.
+    pub(super) snapshots: SnapshotPlan,
 }
 
 /// Reports until the process is asked to stop or the driver ends.
 pub(super) fn report(reach: &Reach, key: &EdgeKey, view: &AeronView) -> Result<(), TransportError> {
     let is_stopping = || reach.aeron.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let mut keeper = SnapshotKeeper::new(reach.snapshots, reach.cluster_id);
     while !is_stopping() {
         let mut transport = AeronTransport::connect(&reach.aeron)?;
         match egress_channel(&reach.host) {
-            Ok(channel) => session(reach, key, view, &mut transport, channel)?,
+            Ok(channel) => session(reach, key, view, &mut keeper, &mut transport, channel)?,
             Err(error) => tracing::warn!(%error, host = reach.host, "no port for answers to hash reports"),
         }
         let until = transport.now() + AGAIN;
@@ -65,6 +72,7 @@ fn session(
     reach: &Reach,
     key: &EdgeKey,
     view: &AeronView,
+    keeper: &mut SnapshotKeeper,
     transport: &mut AeronTransport,
     egress_channel: String,
 ) -> Result<(), TransportError> {
@@ -85,6 +93,7 @@ fn session(
             speaker.sent(view);
             work += 1;
         }
+        keeper.look(transport, || view.status());
         transport.idle(work)?;
         // The client must be polled often enough to live, not as often as a player's.
         if work == 0 {

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::reporter::{Reach, report};
 use super::status::write_status;
-use super::{AeronHost, AeronHostConfig, AeronView};
+use super::{AeronHost, AeronHostConfig, AeronView, SnapshotPlan};
 use crate::EdgeKey;
 
 /// How often `status.json` is replaced.
@@ -39,6 +39,8 @@ pub struct MemberService {
     pub ingress_endpoints: Vec<(i32, String)>,
     /// Name or address of this member that the others reach.
     pub address: String,
+    /// When this member, once it leads, asks for snapshots.
+    pub snapshots: SnapshotPlan,
 }
 
 /// Why a member's service ended other than in order.
@@ -67,7 +69,8 @@ pub enum RunError {
 /// # Errors
 /// When it ended other than in order: the member must be started again as a whole, or its cause be mended.
 pub fn run_member<G: Game>(service: MemberService) -> Result<Ended, RunError> {
-    let MemberService { host, edge_key, container, aeron, ingress_endpoints, address } = service;
+    let MemberService { host, edge_key, container, aeron, ingress_endpoints, address, snapshots } = service;
+    let cluster_id = container.cluster_id;
     let (member, folder) = (host.member, host.folder.clone());
     let host = AeronHost::<G>::new(host)?;
     let view = host.view();
@@ -76,7 +79,7 @@ pub fn run_member<G: Game>(service: MemberService) -> Result<Ended, RunError> {
     let ran = serve(host, edge_key, container, &aeron, |aeron| {
         // It has all the time in the world, and a core of its own is not one of its needs.
         let aeron = AeronConfig { idle: IdleStrategy::Sleep, stop: Arc::clone(&is_over), ..aeron.clone() };
-        Reach { aeron, endpoints: ingress_endpoints, host: address, member }
+        Reach { aeron, endpoints: ingress_endpoints, host: address, member, cluster_id, snapshots }
     });
     if let Err(error) = &ran {
         view.update(|status| status.failure = Some(error.to_string()));
