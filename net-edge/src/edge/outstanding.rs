@@ -174,6 +174,10 @@ impl Edge {
 
     fn say_again(&mut self, now: Moment) {
         self.uplink.clear();
+        if !self.has_leader {
+            // An answer may still come from one that fell.
+            return self.uplink.pause();
+        }
         match self.link {
             LinkState::Down => self.uplink.pause(),
             LinkState::Greeting => self.uplink.push(IngressMessageT::EdgeHello(Box::new(self.hello.clone()))),

@@ -170,10 +170,14 @@ impl Service {
                 Some(session) => {
                     let next = resume.next_secret_hash().bytes().to_vec();
                     let (expected, is_newest) = (resume.epoch(), session.secrets.last() == Some(&next));
-                    if is_newest && session.epoch != expected {
+                    let ran_before = match expected {
+                        0 => session.secrets.contains(&next),
+                        _ => session.epoch != expected,
+                    };
+                    if ran_before && is_newest {
                         session.is_attached = true;
                         said.push(self.joined(resume.request(), id, true));
-                    } else if expected != 0 && session.epoch != expected {
+                    } else if ran_before {
                         said.push(refused(resume.request(), CloseCode::Superseded));
                     } else {
                         if session.is_attached {
@@ -197,7 +201,8 @@ impl Service {
                 session.is_attached = false;
             }
         } else if let Some(leave) = ingress.message_as_leave_session() {
-            if self.sessions.remove(&leave.session()).is_some() {
+            let is_current = self.sessions.get(&leave.session()).is_some_and(|session| session.epoch == leave.epoch());
+            if is_current && self.sessions.remove(&leave.session()).is_some_and(|session| session.is_attached) {
                 said.push(ended(leave.session(), leave.epoch(), CloseCode::Left));
             }
         } else if ingress.message_as_watch_match().is_some() {
