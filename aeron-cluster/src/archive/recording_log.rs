@@ -119,20 +119,27 @@ impl RecordingLog {
 
     /// The newest snapshot that the consensus module and all services have taken at one position.
     pub fn latest_snapshot(&self, service_count: usize) -> Option<SnapshotGroup> {
+        self.snapshots(service_count).pop()
+    }
+
+    /// All snapshots that the consensus module and all services have taken at one position, oldest first.
+    pub fn snapshots(&self, service_count: usize) -> Vec<SnapshotGroup> {
         let mut modules: Vec<_> = self.valid(EntryKind::Snapshot).filter(|entry| entry.service_id == MODULE).collect();
         modules.sort_by_key(|entry| (entry.log_position, entry.leadership_term_id));
-        modules.into_iter().rev().find_map(|module| {
-            let of_service = |service: usize| {
-                self.valid(EntryKind::Snapshot).filter(|entry| entry.service_id == service as i32).find(|entry| {
-                    (entry.leadership_term_id, entry.log_position) == (module.leadership_term_id, module.log_position)
-                })
-            };
-            let services: Option<Vec<_>> = (0..service_count).map(|id| Some(of_service(id)?.recording_id)).collect();
-            Some(SnapshotGroup {
-                leadership_term_id: module.leadership_term_id,
-                log_position: module.log_position?,
-                recording_ids: std::iter::once(module.recording_id).chain(services?).collect(),
+        modules.into_iter().filter_map(|module| self.group_of(module, service_count)).collect()
+    }
+
+    fn group_of(&self, module: &RecordingLogEntry, service_count: usize) -> Option<SnapshotGroup> {
+        let of_service = |service: usize| {
+            self.valid(EntryKind::Snapshot).filter(|entry| entry.service_id == service as i32).find(|entry| {
+                (entry.leadership_term_id, entry.log_position) == (module.leadership_term_id, module.log_position)
             })
+        };
+        let services: Option<Vec<_>> = (0..service_count).map(|id| Some(of_service(id)?.recording_id)).collect();
+        Some(SnapshotGroup {
+            leadership_term_id: module.leadership_term_id,
+            log_position: module.log_position?,
+            recording_ids: std::iter::once(module.recording_id).chain(services?).collect(),
         })
     }
 

@@ -68,23 +68,11 @@ pub fn export_match<G: Game>(data: &Path, match_id: u64, out: &Path) -> Result<E
     let path = log_file(data);
     let log = CommandLog::open_to_read(&path, &log_header::<G>().map_err(StartError::from)?)?;
     let mut service = Service::<G>::new().map_err(StartError::from)?;
-    let mut recorder = Recorder { match_id, writer: None, ticks: 0, keyframes: 0, hash: 0 };
+    let mut recorder = Recorder::new(match_id);
     let mut rerun = Rerun::new(0);
     rerun.run(&mut service, &log, log.begin(), &path, |service, outbox| recorder.see(service, outbox))?;
-    let Some(writer) = recorder.writer else {
-        return Err(ExportError::NoMatch { match_id, log: path, last: service.last_match });
-    };
-    let bytes = writer.finish();
-    write_file(out, &bytes)?;
-    Ok(Exported {
-        path: out.to_owned(),
-        match_id,
-        ticks: recorder.ticks,
-        keyframes: recorder.keyframes,
-        bytes: bytes.len() as u64,
-        hash: format!("{:016x}", recorder.hash),
-        hashes_checked: rerun.checked,
-    })
+    let exported = recorder.finish(out, rerun.checked)?;
+    exported.ok_or(ExportError::NoMatch { match_id, log: path, last: service.last_match })
 }
 
 /// Runs the log of a data folder again and gives the matches that are open at its end.
@@ -100,8 +88,10 @@ pub fn list_matches<G: Game>(data: &Path) -> Result<Vec<MatchStatus>, ExportErro
 }
 
 /// Follows one match through the log.
-struct Recorder {
+pub(in crate::host) struct Recorder {
     match_id: u64,
+    /// The match runs already: the file begins with its next keyframe.
+    is_joining: bool,
     writer: Option<MatchFileWriter>,
     ticks: u64,
     keyframes: u64,
@@ -109,10 +99,26 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn see<G: Game>(&mut self, service: &Service<G>, outbox: &Outbox) {
+    /// Follows a match from its opening.
+    pub(in crate::host) fn new(match_id: u64) -> Self {
+        Self { match_id, is_joining: false, writer: None, ticks: 0, keyframes: 0, hash: 0 }
+    }
+
+    /// Follows a match from its next keyframe on.
+    pub(in crate::host) fn joining(match_id: u64) -> Self {
+        Self { is_joining: true, ..Self::new(match_id) }
+    }
+
+    /// Looks at what an entry brought about.
+    pub(in crate::host) fn see<G: Game>(&mut self, service: &Service<G>, outbox: &Outbox) {
         let Some(open) = service.get_match(self.match_id) else { return };
         let simulation = open.simulation();
-        let writer = self.writer.get_or_insert_with(|| {
+        let ran = outbox.ticks.iter().find(|tick| tick.match_id == self.match_id);
+        let is_keyframe = ran.is_some_and(|ran| simulation.keyframe().tick == ran.tick);
+        if self.writer.is_none() {
+            if self.is_joining && !is_keyframe {
+                return;
+            }
             let content = &simulation.setup().content;
             let header = MatchHeader {
                 game: G::NAME.to_owned(),
@@ -127,9 +133,14 @@ impl Recorder {
             let mut writer = MatchFileWriter::new(&header, content);
             writer.keyframe(simulation.keyframe());
             self.keyframes = 1;
-            writer
-        });
-        if let Some(ran) = outbox.ticks.iter().find(|tick| tick.match_id == self.match_id) {
+            self.writer = Some(writer);
+            if self.is_joining {
+                // The tick before the first keyframe is not part of the file.
+                return;
+            }
+        }
+        let Some(writer) = &mut self.writer else { return };
+        if let Some(ran) = ran {
             let step = open.last_step().expect("it just ran");
             writer.step(Step {
                 time_ms: step.time_ms,
@@ -139,10 +150,26 @@ impl Recorder {
             });
             self.ticks += 1;
             self.hash = ran.hash;
-            if simulation.keyframe().tick == ran.tick {
+            if is_keyframe {
                 writer.keyframe(simulation.keyframe());
                 self.keyframes += 1;
             }
         }
+    }
+
+    /// Writes the file; `None` when the match was not met.
+    pub(in crate::host) fn finish(self, out: &Path, hashes_checked: u64) -> Result<Option<Exported>, FileError> {
+        let Some(writer) = self.writer else { return Ok(None) };
+        let bytes = writer.finish();
+        write_file(out, &bytes)?;
+        Ok(Some(Exported {
+            path: out.to_owned(),
+            match_id: self.match_id,
+            ticks: self.ticks,
+            keyframes: self.keyframes,
+            bytes: bytes.len() as u64,
+            hash: format!("{:016x}", self.hash),
+            hashes_checked,
+        }))
     }
 }

@@ -23,6 +23,7 @@ mod snapshots;
 mod status;
 
 pub use config::LocalConfig;
+pub(in crate::host) use export::Recorder;
 pub use export::{ExportError, Exported, export_match, list_matches};
 pub use handle::{EgressSink, HostError, LocalConnector, LocalHost, LocalIngress, OfferError, SinkFull};
 pub use log::LogError;
