@@ -276,8 +276,9 @@ impl Timeouts {
         Self {
             leader_heartbeat_timeout: Duration::from_secs(1),
             leader_heartbeat_interval: Duration::from_millis(100),
-            election_timeout: Duration::from_millis(500),
-            election_status_interval: Duration::from_millis(50),
+            // A dead member does not answer the canvass, which then lasts this long; nominations wait for up to half of it.
+            election_timeout: Duration::from_millis(300),
+            election_status_interval: Duration::from_millis(30),
             startup_canvass_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(10),
             termination_timeout: Duration::from_secs(10),
