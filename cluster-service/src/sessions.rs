@@ -153,8 +153,8 @@ impl Sessions {
     /// Takes a session back for a player who shows `secret`. `expected` is the epoch to take it over from, 0 for
     /// whichever it is: an edge that comes back names the one it knows, so that it takes no player from another edge.
     ///
-    /// `next` is made for this request alone. That it was given out last says that this request ran before, so
-    /// that whoever lost the answer can ask again.
+    /// `next` is made for this request alone. That it was given out says that this request ran before, so that whoever
+    /// lost the answer can ask again; that another was given out since says that it was superseded.
     pub(crate) fn resume(
         &mut self,
         id: u32,
@@ -169,16 +169,17 @@ impl Sessions {
             return Resumed::WrongSecret;
         }
         let is_newest = session.secrets.last() == Some(&next);
+        // What an edge takes over it names by its epoch, and gives out no secret for it.
         let ran_before = match expected {
-            0 => is_newest,
-            _ => is_newest && session.epoch != expected,
+            0 => session.secrets.contains(&next),
+            _ => session.epoch != expected,
         };
         if ran_before {
+            if !is_newest {
+                return Resumed::Superseded;
+            }
             session.seat = Seat::Attached(edge.0);
             return Resumed::Again;
-        }
-        if expected != 0 && session.epoch != expected {
-            return Resumed::Superseded;
         }
         let (before, epoch) = (session.attached(), session.epoch);
         if session.secrets[0] != *secret {

@@ -192,7 +192,7 @@ fn a_resume_that_is_asked_again_raises_the_epoch_once() {
     let told = edge.say(&mut host, edge::resume(3, 1, 1, 2));
     assert!(matches!(&told[..], [EgressMessageT::SessionJoined(joined)] if **joined == back), "{told:?}");
     assert_eq!(edge.resume(&mut host, 1, 1, 3).unwrap().epoch, 3, "another one is not the same");
-    assert_eq!(edge.resume(&mut host, 1, 1, 2).unwrap().epoch, 4, "and neither is one that another one followed");
+    assert_eq!(edge.resume(&mut host, 1, 1, 2), Err(CloseCode::Superseded), "which follows the first");
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn the_secret_used_and_those_given_out_for_it_are_good_until_one_of_the_latter_i
         use_secret(4, next).unwrap();
     }
     assert_eq!(use_secret(5, 6), Err(CloseCode::WrongSecret), "the oldest of too many is forgotten");
-    assert!(use_secret(100, 101).is_ok());
+    assert!(use_secret(100, 200).is_ok());
 }
 
 #[test]
