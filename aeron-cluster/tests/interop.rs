@@ -2,20 +2,16 @@
 
 mod java;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aeron_cluster::client::{ClientConfig, ClientEvent, CloseCause, ClusterClient};
 use aeron_cluster::codec::cluster::CloseReason;
-use aeron_cluster::member::{MemberConfig, MemberEndpoints, properties, to_file};
 use aeron_cluster::service::{
-    ClientSession, Cluster, ClusteredService, Container, ContainerConfig, ContainerError, Ended, Sent, ServiceError,
-    SnapshotError, SnapshotReader, SnapshotWriter,
+    ClientSession, Cluster, ClusteredService, Ended, Sent, ServiceError, SnapshotError, SnapshotReader, SnapshotWriter,
 };
 use aeron_cluster::transport::aeron::{AeronConfig, AeronTransport};
 use aeron_cluster::transport::{OfferError, Transport};
+use java::member::Member;
 use java::{Dirs, Java};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -143,74 +139,6 @@ fn our_client_follows_the_leader_of_three_java_members() {
     talk.until("goodbye", |talk| talk.closed == Some(CloseCause::Asked));
 }
 
-/// A member with our properties: the stock Java process, and a service of ours on a thread.
-struct Member {
-    config: MemberConfig,
-    java: Java,
-    stop: Arc<AtomicBool>,
-    service: Option<JoinHandle<Result<Ended, ContainerError>>>,
-}
-
-impl Member {
-    fn start<S: ClusteredService>(dirs: &Dirs, host: &str, service: impl FnOnce() -> S + Send + 'static) -> Self {
-        let member = MemberEndpoints::in_a_row(0, host, 9_002);
-        let mut config = MemberConfig::new(&dirs.data().join("member"), 0, vec![member.clone()]);
-        config.directories.aeron = dirs.aeron("member");
-        std::fs::create_dir_all(&config.directories.data).expect("a folder");
-        let table = properties(&config, &member);
-        std::fs::write(config.directories.properties(), to_file(&table)).expect("properties");
-        let properties = config.directories.properties().display().to_string();
-        let java = Java::start(dirs.data(), "jvm", "io.aeron.cluster.ClusteredMediaDriver", &[], &[&properties]);
-        let value = |name: &str| table.iter().find(|property| property.name == name).map(|one| one.value.clone());
-        let mut container = ContainerConfig {
-            aeron_dir: config.directories.aeron.clone(),
-            cluster_dir: config.directories.cluster.clone(),
-            service_name: "interop".into(),
-            ..ContainerConfig::default()
-        };
-        if let Some(channel) = value("aeron.cluster.control.channel") {
-            container.control_channel = channel;
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        let client = AeronConfig {
-            connect_limit: LIMIT,
-            stop: Arc::clone(&stop),
-            ..AeronConfig::new(&config.directories.aeron)
-        };
-        let service = std::thread::spawn(move || {
-            let transport = AeronTransport::connect(&client)?;
-            Container::new(container, Box::new(transport), service()).run()
-        });
-        Self { config, java, stop, service: Some(service) }
-    }
-
-    /// Runs `ClusterTool` on it.
-    fn tool(&self, arguments: &[&str]) -> (bool, String) {
-        let dir = self.config.directories.cluster.display().to_string();
-        let arguments: Vec<&str> = std::iter::once(&*dir).chain(arguments.iter().copied()).collect();
-        // Those that ask the archive are told where it is, as no tool guesses that.
-        let properties = [
-            ("aeron.dir", self.config.directories.aeron.display().to_string()),
-            ("aeron.archive.control.channel", "aeron:ipc?term-length=64k".into()),
-            ("aeron.archive.control.response.channel", "aeron:ipc?term-length=64k".into()),
-        ];
-        let output = java::run("io.aeron.cluster.ClusterTool", &properties, &arguments);
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
-        )
-    }
-
-    fn is_serving(&mut self) -> bool {
-        self.java.is_running() && self.service.as_ref().is_some_and(|service| !service.is_finished())
-    }
-
-    fn end(mut self) -> Result<Ended, ContainerError> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.service.take().expect("started").join().expect("the service does not panic")
-    }
-}
-
 /// The service of Aeron's tutorial, as its Java client expects it: `correlation, customer, price` in, `correlation, winner,
 /// best price, accepted` out.
 #[derive(Default)]
@@ -292,5 +220,5 @@ fn java_clients_and_tools_talk_to_our_service_and_do_not_disturb_it() {
     assert!(is_done && member.is_serving(), "{said}{}", member.java.log());
     let output = java::run("io.aeron.samples.cluster.tutorial.BasicAuctionClusterClient", &properties, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(matches!(member.end(), Ok(Ended::Stopped)));
+    assert!(matches!(member.stop(), Ok(Ended::Stopped)));
 }

@@ -1,6 +1,8 @@
 //! Stock Java programs out of the pinned jar, each in directories of its own; killed and cleaned up when dropped.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+pub(crate) mod member;
+
 use std::fs::File;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
