@@ -81,6 +81,15 @@ pub enum HistoryError {
         /// Where it begins.
         start: i64,
     },
+    /// The match was opened in the part of the log that was purged.
+    #[error(
+        "match {match_id} was opened before this member's log begins; its file can only be made from a copy of the log from \
+         before it was purged"
+    )]
+    BegunBefore {
+        /// The match.
+        match_id: u64,
+    },
     /// An entry is none.
     #[error("the entry that ends at {position} of the log: {source}")]
     Entry {
@@ -107,8 +116,8 @@ impl From<ServiceError> for HistoryError {
     }
 }
 
-/// Writes a match out of a stopped member's log to a file. When the log's beginning was purged, it begins at the oldest
-/// snapshot that is whole, and a match that ran then at its next keyframe.
+/// Writes a match out of a stopped member's log to a file. When the log's beginning was purged, reading begins with the
+/// oldest snapshot that is whole, and only matches that were opened after it can be written.
 ///
 /// # Errors
 /// See [`HistoryError`].
@@ -119,7 +128,7 @@ pub fn export_member_match<G: Game>(
     out: &std::path::Path,
 ) -> Result<Exported, HistoryError> {
     let (mut rerun, mut log) = open_files::<G>(files, extent)?;
-    rerun.record(match_id);
+    rerun.record(match_id)?;
     rerun.run(&mut log)?;
     rerun.finish(out, files.archive.clone())
 }
@@ -151,7 +160,7 @@ pub fn export_running_match<G: Game>(
 ) -> Result<Exported, HistoryError> {
     let mut log = Live::open(transport, archive, cluster_id)?;
     let mut rerun = Rerun::<G>::new()?;
-    rerun.record(match_id);
+    rerun.record(match_id)?;
     rerun.run(&mut log)?;
     let what = format!("log of cluster {cluster_id}, recording {}", log.recording_id);
     log.close();
@@ -302,12 +311,14 @@ impl<G: Game> Rerun<G> {
         }
     }
 
-    fn record(&mut self, match_id: u64) {
+    /// Follows a match, which must not have begun yet: a match file begins with the match.
+    fn record(&mut self, match_id: u64) -> Result<(), HistoryError> {
+        if (1..=self.service.last_match).contains(&match_id) {
+            return Err(HistoryError::BegunBefore { match_id });
+        }
         self.match_id = match_id;
-        self.recorder = Some(match self.service.get_match(match_id) {
-            Some(_) => Recorder::joining(match_id),
-            None => Recorder::new(match_id),
-        });
+        self.recorder = Some(Recorder::new(match_id));
+        Ok(())
     }
 
     fn run(&mut self, log: &mut dyn Log) -> Result<(), HistoryError> {

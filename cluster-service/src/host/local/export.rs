@@ -90,8 +90,6 @@ pub fn list_matches<G: Game>(data: &Path) -> Result<Vec<MatchStatus>, ExportErro
 /// Follows one match through the log.
 pub(in crate::host) struct Recorder {
     match_id: u64,
-    /// The match runs already: the file begins with its next keyframe.
-    is_joining: bool,
     writer: Option<MatchFileWriter>,
     ticks: u64,
     keyframes: u64,
@@ -101,24 +99,14 @@ pub(in crate::host) struct Recorder {
 impl Recorder {
     /// Follows a match from its opening.
     pub(in crate::host) fn new(match_id: u64) -> Self {
-        Self { match_id, is_joining: false, writer: None, ticks: 0, keyframes: 0, hash: 0 }
-    }
-
-    /// Follows a match from its next keyframe on.
-    pub(in crate::host) fn joining(match_id: u64) -> Self {
-        Self { is_joining: true, ..Self::new(match_id) }
+        Self { match_id, writer: None, ticks: 0, keyframes: 0, hash: 0 }
     }
 
     /// Looks at what an entry brought about.
     pub(in crate::host) fn see<G: Game>(&mut self, service: &Service<G>, outbox: &Outbox) {
         let Some(open) = service.get_match(self.match_id) else { return };
         let simulation = open.simulation();
-        let ran = outbox.ticks.iter().find(|tick| tick.match_id == self.match_id);
-        let is_keyframe = ran.is_some_and(|ran| simulation.keyframe().tick == ran.tick);
-        if self.writer.is_none() {
-            if self.is_joining && !is_keyframe {
-                return;
-            }
+        let writer = self.writer.get_or_insert_with(|| {
             let content = &simulation.setup().content;
             let header = MatchHeader {
                 game: G::NAME.to_owned(),
@@ -133,14 +121,9 @@ impl Recorder {
             let mut writer = MatchFileWriter::new(&header, content);
             writer.keyframe(simulation.keyframe());
             self.keyframes = 1;
-            self.writer = Some(writer);
-            if self.is_joining {
-                // The tick before the first keyframe is not part of the file.
-                return;
-            }
-        }
-        let Some(writer) = &mut self.writer else { return };
-        if let Some(ran) = ran {
+            writer
+        });
+        if let Some(ran) = outbox.ticks.iter().find(|tick| tick.match_id == self.match_id) {
             let step = open.last_step().expect("it just ran");
             writer.step(Step {
                 time_ms: step.time_ms,
@@ -150,7 +133,7 @@ impl Recorder {
             });
             self.ticks += 1;
             self.hash = ran.hash;
-            if is_keyframe {
+            if simulation.keyframe().tick == ran.tick {
                 writer.keyframe(simulation.keyframe());
                 self.keyframes += 1;
             }
