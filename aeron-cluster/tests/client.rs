@@ -1,4 +1,5 @@
 //! What a client of a cluster does, against members in memory that say what a test wants.
+#![expect(clippy::unwrap_used, reason = "in a test the panic is the report")]
 
 #[path = "client/connecting.rs"]
 mod connecting;
