@@ -78,7 +78,7 @@ fn addresses_of(pid: u32) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_killed_java_process_comes_back_as_early_as_its_mark_files_allow_and_binds_one_address_only() {
+fn a_killed_java_process_comes_back_at_once_and_binds_one_address_only() {
     let folder = tempfile::tempdir().unwrap();
     let address = java::addresses(1).remove(0);
     let running = start(&folder, &address);
@@ -90,9 +90,7 @@ fn a_killed_java_process_comes_back_as_early_as_its_mark_files_allow_and_binds_o
 
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     assert_eq!(running.next(), MemberEvent::Down { reason: "the Java process was ended by signal 9".to_owned() });
-    // It was killed within a second after it wrote its last sign of life.
-    let MemberEvent::Waiting { left } = running.next() else { panic!("its mark files keep a start out") };
-    assert!(left <= Duration::from_millis(10_100), "{left:?}");
+    // Its mark files, written within the last second, keep nobody out: the supervisor knows that it is dead.
     let again = running.up();
     assert_ne!(again, pid);
     running.supervisor.stop().unwrap();

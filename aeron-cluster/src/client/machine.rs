@@ -325,6 +325,7 @@ impl ClusterClient {
         match *deadline {
             None => {
                 *deadline = Some(now + limit);
+                tracing::debug!(?limit, "the leader is not heard; a new one is awaited");
                 events(ClientEvent::LeaderLost);
                 1
             }
@@ -345,6 +346,7 @@ impl ClusterClient {
         source: i32,
     ) -> Result<(), TransportError> {
         let Some(session) = &mut self.session else { return Ok(()) };
+        tracing::debug!(leadership_term_id, leader_member_id, "there is a new leader");
         session.follow(leadership_term_id, leader_member_id, source);
         self.ingress.update(endpoints);
         self.ingress.begin_anew(transport, leader_member_id)?;
@@ -368,6 +370,7 @@ impl ClusterClient {
         if self.send_keep_alive_once().is_ok() {
             self.last_sent = now;
             self.state = State::Connected;
+            tracing::debug!(leadership_term_id, leader_member_id, "the new leader listens");
             events(ClientEvent::NewLeader { leader_member_id, leadership_term_id });
             return 1;
         }

@@ -13,7 +13,8 @@
 //! Files of older versions have no header, and everything is 8 bytes earlier.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,8 @@ const MARGIN: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     activity_ms: i64,
+    /// Where in the file that stands.
+    activity_at: u64,
     pid: i64,
 }
 
@@ -58,6 +61,20 @@ pub(super) fn guard(directories: &Directories) -> Guard {
         wait = wait.max(left);
     }
     if wait.is_zero() { Guard::Free } else { Guard::Wait(wait) }
+}
+
+/// Takes the time out of the marks of processes that are known to be dead, as an orderly end would have.
+///
+/// For a supervisor's own children, which it has reaped: nobody else can know as much. A mark of another process stays.
+pub(super) fn retire(directories: &Directories, dead: &[u32]) -> io::Result<()> {
+    for path in mark_files(directories) {
+        let Some(mark) = read(&path).filter(|mark| dead.iter().any(|pid| i64::from(*pid) == mark.pid)) else {
+            continue;
+        };
+        let file = fs::OpenOptions::new().write(true).open(&path)?;
+        file.write_all_at(&(-1_i64).to_le_bytes(), mark.activity_at)?;
+    }
+    Ok(())
 }
 
 fn mark_files(directories: &Directories) -> Vec<PathBuf> {
@@ -93,7 +110,7 @@ fn decode(bytes: &[u8; 40]) -> Mark {
     let base = if has_header { 8 } else { 0 };
     let long =
         |offset: usize| i64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("eight bytes within the forty"));
-    Mark { activity_ms: long(base + 8), pid: long(base + 24) }
+    Mark { activity_ms: long(base + 8), activity_at: base as u64 + 8, pid: long(base + 24) }
 }
 
 /// Whether the process that wrote a mark runs: process ids are given out anew, so its words must fit too.
@@ -136,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_start_waits_until_ten_seconds_after_the_last_sign_of_life() {
-        let left_of = |activity_ms| left(Mark { activity_ms, pid: 1 }, NOW);
+        let left_of = |activity_ms| left(Mark { activity_ms, activity_at: 16, pid: 1 }, NOW);
         let now_ms = i64::try_from(NOW.as_millis()).unwrap();
         assert_eq!(left_of(now_ms), LIVENESS + MARGIN);
         assert_eq!(left_of(now_ms - 4_000), Duration::from_secs(6) + MARGIN);
@@ -153,8 +170,9 @@ mod tests {
     fn old_and_new_layouts_are_read() {
         for schema in [100, 110] {
             let bytes = file(schema, 77, 99);
-            assert_eq!(decode(bytes[..40].try_into().unwrap()), Mark { activity_ms: 77, pid: 99 });
-            assert_eq!(decode(bytes[8..48].try_into().unwrap()), Mark { activity_ms: 77, pid: 99 });
+            let mark = |activity_at| Mark { activity_ms: 77, activity_at, pid: 99 };
+            assert_eq!(decode(bytes[..40].try_into().unwrap()), mark(16));
+            assert_eq!(decode(bytes[8..48].try_into().unwrap()), mark(8));
         }
     }
 
@@ -174,6 +192,21 @@ mod tests {
         assert!(left <= LIVENESS + MARGIN);
         fs::write(directories.cluster.join("cluster-mark-service-0.dat"), "short").unwrap();
         assert_eq!(guard(&directories), Guard::Free, "a file that says nothing keeps nobody out");
+    }
+
+    #[test]
+    fn a_mark_is_retired_only_for_a_process_that_is_known_to_be_dead() {
+        let data = tempfile::tempdir().unwrap();
+        let directories = Directories::below(data.path(), 0);
+        fs::create_dir_all(&directories.archive).unwrap();
+        let path = directories.archive.join("archive-mark.dat");
+        let dead = u32::MAX - 1;
+        fs::write(&path, file(100, now_ms(), dead.into())).unwrap();
+        retire(&directories, &[dead - 1]).unwrap();
+        assert!(matches!(guard(&directories), Guard::Wait(_)), "of somebody else");
+        retire(&directories, &[dead]).unwrap();
+        assert_eq!(guard(&directories), Guard::Free);
+        assert_eq!(read(&path).map(|mark| mark.pid), Some(dead.into()), "nothing else is changed");
     }
 
     #[test]

@@ -275,6 +275,14 @@ fn cluster_timeouts(config: &MemberConfig) -> Vec<Property> {
             "time",
             "an orderly shutdown gives up on silent members after it; longer than a snapshot",
         ),
+        // A wheel of 128 ticks of 8 ms finds what is overdue when it comes round: up to a second after a new leader's election,
+        // all timers of the service would stand still.
+        property(
+            "aeron.cluster.timer.service.supplier",
+            "io.aeron.cluster.PriorityHeapTimerServiceSupplier",
+            "class",
+            "overdue timers fire at once, others to the millisecond; equal on all members",
+        ),
     ]
 }
 

@@ -1,8 +1,9 @@
 //! One fate: the Java process and the service of a member live and die together.
 //!
 //! A service that starts anew cannot join a running consensus module, and a consensus module without its service
-//! answers nobody. So whichever ends takes the other with it, and both are started again: after the time that mark
-//! files of killed processes demand ([`mark`](super::mark)), and slower each time that they end early.
+//! answers nobody. So whichever ends takes the other with it, and both are started again: at once when they were our
+//! children, after the time that mark files demand when they were a dead supervisor's ([`mark`](super::mark)), and slower
+//! each time that they end early.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
@@ -315,6 +316,10 @@ impl Run {
                 ("the Java process", jvm.try_wait())
             }
         };
+        // Both are reaped: their marks need keep nobody out for ten seconds.
+        if let Err(error) = mark::retire(&self.plan.directories, &[jvm.id(), service.id()]) {
+            tracing::debug!(%error, "a mark file stays as it is; the next start waits for it");
+        }
         let how = status.map_err(failed_to_end)?.map_or_else(|| "ended".to_owned(), end_of);
         let (of_jvm, of_service) = (jvm.last_words(LAST_LINES), service.last_words(LAST_LINES));
         Ok(End::Down {
