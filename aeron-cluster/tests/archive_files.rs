@@ -4,6 +4,8 @@
 //! `BasicAuctionClusteredService`, CRC-32C as record checksum: started, one snapshot, orderly shutdown), without the
 //! zeros behind what was written. All other files are written by [`Written`], which knows the layouts on its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::path::{Path, PathBuf};
 
 use aeron_cluster::archive::{

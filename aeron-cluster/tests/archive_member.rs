@@ -1,5 +1,7 @@
 //! The archive client, the control toggle and the readers of files against a stock archive and a stock member.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod java;
 
 use std::path::{Path, PathBuf};
