@@ -195,12 +195,16 @@ impl Stage {
     fn hear_joined(&mut self, id: u64, joined: &Joined<'_>) {
         let number = self.connections[&id].player;
         let player = &mut self.players[number];
+        if player.connection != Some(id) {
+            // The client gave this connection up.
+            return;
+        }
         player.session = Some((joined.session(), joined.secret().bytes().to_vec()));
-        player.is_in = player.connection == Some(id);
+        player.is_in = true;
         assert!(joined.last_seq() <= player.sent);
         // Whatever has no outcome is said again.
         let (first, last) = (player.settled() + 1, player.sent);
-        if player.is_in && first <= last {
+        if first <= last {
             self.say_commands(id, number, first, last);
         }
     }
@@ -501,6 +505,25 @@ fn outcomes_that_nobody_heard_are_asked_for() {
     stage.heal();
     stage.check();
     assert_eq!(stage.connections[&0].streams, 2, "the tick that nobody heard of is in a baseline");
+}
+
+#[test]
+fn an_outcome_that_was_lost_is_asked_for_although_a_later_one_was_heard() {
+    let mut stage = Stage::with_players(1);
+    stage.command(0, 1);
+    stage.wait(2);
+    stage.deliver(usize::MAX);
+    stage.command(0, 1);
+    stage.change_leader(0, 0, 0, 1);
+    stage.wait(2);
+    stage.deliver(usize::MAX);
+    stage.tick();
+    let delta = stage.down.pop_back().unwrap();
+    stage.down = [delta].into();
+    stage.hear_service(1);
+    stage.change_leader(0, 0, 0, 0);
+    stage.heal();
+    stage.check();
 }
 
 #[test]

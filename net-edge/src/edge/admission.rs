@@ -148,9 +148,7 @@ impl Edge {
         };
         let (match_id, last_seq) = (joined.match_id(), joined.last_seq());
         let mut player = Player::new(asked, session, epoch, match_id, joined.player(), last_seq);
-        for outcome in joined.outcomes().into_iter().flatten() {
-            player.note_outcome(now.at, to_player(outcome));
-        }
+        player.note_ring(now.at, joined.outcomes().into_iter().flatten().map(to_player));
         let mut frame = JoinedT::default();
         (frame.match_id, frame.session, frame.epoch, frame.player) = (match_id, session, epoch, joined.player());
         (frame.last_seq, frame.resumed) = (last_seq, joined.resumed());

@@ -233,14 +233,7 @@ impl Edge {
         let Some(player) = self.player(id) else { return };
         (player.epoch, player.seat) = (joined.epoch(), Seat::Attached);
         let (match_id, is_leaving, session) = (player.match_id, player.is_leaving, player.session);
-        let settled_seq = player.settled_seq;
-        let took: Vec<Duration> = joined
-            .outcomes()
-            .into_iter()
-            .flatten()
-            .filter(|outcome| outcome.seq() > settled_seq)
-            .filter_map(|outcome| player.note_outcome(now.at, to_player(outcome)))
-            .collect();
+        let took = player.note_ring(now.at, joined.outcomes().into_iter().flatten().map(to_player));
         took.into_iter().for_each(|took| self.counters.acks.record(took));
         self.counters.taken_over.add(1);
         self.tell_outcomes(match_id, id);
@@ -256,7 +249,8 @@ impl Player {
     /// alone, and the service asks for no more.
     fn unanswered(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let mut sent = self.waiting.iter().peekable();
-        (self.settled_seq.saturating_add(1)..=self.sent_seq).map(move |seq| {
+        let unanswered = (self.settled_seq.saturating_add(1)..=self.sent_seq).filter(|seq| !self.has_outcome(*seq));
+        unanswered.map(move |seq| {
             while sent.next_if(|sent| sent.seq < seq).is_some() {}
             (seq, sent.next_if(|sent| sent.seq == seq).map_or(&[][..], |sent| &sent.payload))
         })

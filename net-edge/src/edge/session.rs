@@ -70,7 +70,8 @@ pub(super) struct Player {
     pub(super) last_position: u64,
     /// Highest command number that may be followed.
     pub(super) sent_seq: u32,
-    /// Highest command number that has an outcome; outcomes come in their order.
+    /// Each command up to this number has an outcome. Later ones may have one too, when those before were lost with a
+    /// leader.
     pub(super) settled_seq: u32,
     /// The last outcomes, ascending by number.
     pub(super) ring: VecDeque<Outcome>,
@@ -124,7 +125,6 @@ impl Player {
     /// first of a command that came over this connection.
     pub(super) fn note_outcome(&mut self, now: Instant, outcome: Outcome) -> Option<Duration> {
         let seq = outcome.seq();
-        self.settled_seq = self.settled_seq.max(seq);
         let place = self.ring.partition_point(|held| held.seq() < seq);
         if self.ring.get(place).is_none_or(|held| held.seq() != seq) {
             self.ring.insert(place, outcome);
@@ -135,11 +135,27 @@ impl Player {
         if self.stream.is_some() {
             self.fresh.push(outcome);
         }
-        let mut took = None;
-        while let Some(sent) = self.waiting.pop_front_if(|sent| sent.seq <= seq) {
-            took = (sent.seq == seq).then(|| now.duration_since(sent.since));
+        while self.has_outcome(self.settled_seq.saturating_add(1)) {
+            self.settled_seq += 1;
+        }
+        let place = self.waiting.binary_search_by_key(&seq, |sent| sent.seq).ok()?;
+        self.waiting.remove(place).map(|sent| now.duration_since(sent.since))
+    }
+
+    /// Takes the session's ring, of which nothing is missing.
+    pub(super) fn note_ring(&mut self, now: Instant, ring: impl Iterator<Item = Outcome>) -> Vec<Duration> {
+        let mut took = Vec::new();
+        for outcome in ring {
+            if !self.has_outcome(outcome.seq()) {
+                took.extend(self.note_outcome(now, outcome));
+            }
+            self.settled_seq = self.settled_seq.max(outcome.seq());
         }
         took
+    }
+
+    pub(super) fn has_outcome(&self, seq: u32) -> bool {
+        self.ring.binary_search_by_key(&seq, Outcome::seq).is_ok()
     }
 
     fn check_numbers(&self, commands: &Commands<'_>) -> Result<(), Refusal> {
