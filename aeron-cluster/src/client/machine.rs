@@ -186,12 +186,9 @@ impl ClusterClient {
 
     /// Says goodbye: the next polls send it and then tell [`CloseCause::Asked`]. Nothing more is heard.
     pub fn close(&mut self) {
-        let attempts_left = match self.state {
-            State::Closing { .. } | State::Closed => return,
-            State::Connecting(_) => 0,
-            _ => CLOSE_ATTEMPTS,
-        };
-        self.state = State::Closing { attempts_left, cause: CloseCause::Asked };
+        if !matches!(self.state, State::Closing { .. } | State::Closed) {
+            self.state = State::Closing { attempts_left: CLOSE_ATTEMPTS, cause: CloseCause::Asked };
+        }
     }
 
     fn step(

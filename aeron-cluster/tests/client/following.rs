@@ -163,6 +163,18 @@ fn news_of_an_older_term_is_no_news() {
 }
 
 #[test]
+fn of_two_elections_heard_of_at_once_the_later_counts() {
+    for order in [[(1, 1), (2, 2)], [(2, 2), (1, 1)]] {
+        let mut rig = Rig::connected_to(0);
+        for (member, terms) in order {
+            announce(&mut rig.members[member], TERM + terms);
+        }
+        rig.run(20);
+        assert_eq!(rig.seen(), [Seen::LeaderLost, Seen::NewLeader { leader: 2, term: TERM + 2 }]);
+    }
+}
+
+#[test]
 fn a_new_leader_is_sought_where_it_says_that_it_is() {
     let mut rig = Rig::connected_to(0);
     rig.members[1].stop();

@@ -78,6 +78,11 @@ impl Member {
         self.ingress.as_ref().map_or(0, |ingress| ingress.image_count())
     }
 
+    /// Whether the client reads either of the streams to it.
+    pub(crate) fn has_listener(&self) -> bool {
+        [&self.module, &self.service].into_iter().flatten().any(|stream| stream.is_connected())
+    }
+
     pub(crate) fn says(&mut self, message: &[u8]) {
         self.module.as_mut().unwrap().offer(&[message]).unwrap();
     }

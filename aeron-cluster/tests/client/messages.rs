@@ -162,6 +162,7 @@ fn a_snapshot_is_asked_for_and_the_answer_told() {
 #[test]
 fn closing_says_goodbye_once_and_gives_all_streams_up() {
     let mut rig = Rig::connected_to(0);
+    assert!(rig.members[0].has_listener());
     rig.client.close();
     rig.client.close();
     assert_eq!(rig.client.state(), ClientState::Closing);
@@ -169,6 +170,7 @@ fn closing_says_goodbye_once_and_gives_all_streams_up() {
     assert_eq!(rig.next().1, [Seen::Closed(CloseCause::Asked)]);
     assert_eq!(rig.members[0].heard(), [Heard::Close { term: TERM, session: SESSION }]);
     assert_eq!(rig.members[0].ingress_count(), 0);
+    assert!(!rig.members[0].has_listener());
     rig.run(20);
     assert_eq!(rig.seen(), []);
 }
