@@ -132,6 +132,8 @@ impl Session {
                     Ok(None) => Ok(()),
                     Ok(Some(Cow::Borrowed(message))) => tell(LinkEvent::Message(message.into())),
                     Ok(Some(Cow::Owned(message))) => tell(LinkEvent::Message(message.into())),
+                    // The rest of what the leader before had begun: whatever it was is asked for again.
+                    Err(PartError::Gap { expected: 0, .. }) => Ok(()),
                     Err(error) => Err(error.into()),
                 },
                 ClientEvent::Connected { session_id, leader_member_id, leadership_term_id } => {
@@ -156,7 +158,6 @@ impl Session {
             };
             over = told.err();
         })?;
-        // What is lost with the next leader is begun anew by it.
         over.map_or(Ok(work), Err)
     }
 }
@@ -173,3 +174,6 @@ const OFFERS_PER_STEP_MAX: usize = 64;
 const EVENTS_PER_POLL_MAX: usize = LINK_BACKLOG_MAX / 2;
 /// How long the goodbye of a session may take; then the cluster learns of its end by silence.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
