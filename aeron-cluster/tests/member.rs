@@ -37,6 +37,7 @@ fn start(folder: &tempfile::TempDir, address: &str) -> Running {
         directories: config.directories.clone(),
         jvm: Box::new(move || java.member(&of_jvm)),
         service: Box::new(service),
+        absence: config.absence(),
     };
     let (sender, events) = channel();
     Running { config, supervisor: Supervisor::start(plan, sender).unwrap(), events }

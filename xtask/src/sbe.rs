@@ -173,9 +173,7 @@ fn adopt(workspace: &Workspace, schema: &Schema, from: &Path, to: &Path) -> Outc
     let kept_text: String = modules.iter().map(|name| read(&format!("{name}.rs"))).collect::<Outcome<_>>()?;
     let enums = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     modules.extend(
-        enums
-            .filter(|name| !name.ends_with("_codec") && kept_text.contains(&format!("{name}::")))
-            .map(str::to_owned),
+        enums.filter(|name| !name.ends_with("_codec") && kept_text.contains(&format!("{name}::"))).map(str::to_owned),
     );
     let is_dropped = |line: &&str| {
         let module = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'));
@@ -195,7 +193,9 @@ fn adopt(workspace: &Workspace, schema: &Schema, from: &Path, to: &Path) -> Outc
     }
     let config = workspace.root().join("rustfmt.toml");
     for _ in 0..2 {
-        workspace::output(workspace.command("rustfmt").arg("--edition=2024").arg("--config-path").arg(&config).args(&paths))?;
+        workspace::output(
+            workspace.command("rustfmt").arg("--edition=2024").arg("--config-path").arg(&config).args(&paths),
+        )?;
     }
     Ok(())
 }

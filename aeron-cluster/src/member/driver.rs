@@ -26,6 +26,8 @@ pub struct DriverConfig {
     pub heap_mib: u32,
     /// Clients that are silent for so long are gone, and what they held is free.
     pub client_liveness_timeout: Duration,
+    /// A stream that is silent for so long is gone; so a client notices that all members are. Above what a member pauses.
+    pub image_liveness_timeout: Duration,
 }
 
 impl DriverConfig {
@@ -39,6 +41,7 @@ impl DriverConfig {
             mtu_bytes: 1408,
             heap_mib: 64,
             client_liveness_timeout: Duration::from_secs(5),
+            image_liveness_timeout: Duration::from_secs(2),
         }
     }
 
@@ -46,12 +49,18 @@ impl DriverConfig {
     #[must_use]
     pub fn properties(&self) -> Vec<Property> {
         let mut table = driver(&self.aeron, self.idle, self.mtu_bytes);
-        table.push(Property {
-            name: "aeron.client.liveness.timeout",
-            value: format!("{}ms", self.client_liveness_timeout.as_millis()),
-            unit: "time",
-            reason: "a client that died is forgotten after it; also a client's longest pause",
-        });
+        let time = |name, value: Duration, reason| {
+            let value = format!("{}ms", value.as_millis());
+            Property { name, value, unit: "time", reason }
+        };
+        table.push(time(
+            "aeron.client.liveness.timeout",
+            self.client_liveness_timeout,
+            "a client that died is forgotten after it; also a client's longest pause",
+        ));
+        let silence = self.image_liveness_timeout;
+        table.push(time("aeron.image.liveness.timeout", silence, "who sends nothing for so long is gone"));
+        table.push(time("aeron.publication.connection.timeout", silence, "who reads nothing for so long is gone"));
         table
     }
 }

@@ -34,7 +34,8 @@ impl Bench {
     }
 
     fn plan(&self, jvm: &str, service: &str) -> Plan {
-        Plan { directories: self.directories(), jvm: self.shell(jvm), service: self.shell(service) }
+        let (jvm, service) = (self.shell(jvm), self.shell(service));
+        Plan { directories: self.directories(), jvm, service, absence: Duration::ZERO }
     }
 
     /// A stand-in: a script that runs in the bench's folder.

@@ -60,6 +60,15 @@ impl MemberConfig {
         self.members.iter().find(|member| member.id == self.member_id)
     }
 
+    /// How long this member stays away after a failure: until the others, if there are any, have noticed and elected.
+    #[must_use]
+    pub fn absence(&self) -> Duration {
+        match self.members.len() {
+            1 => Duration::ZERO,
+            _ => self.timeouts.leader_heartbeat_timeout + 3 * self.timeouts.election_timeout,
+        }
+    }
+
     /// What a client is told of the members: `id=host:port`, joined by commas.
     #[must_use]
     pub fn ingress_endpoints(&self) -> String {

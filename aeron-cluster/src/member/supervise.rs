@@ -59,6 +59,9 @@ pub struct Plan {
     pub jvm: MakeCommand,
     /// The service.
     pub service: MakeCommand,
+    /// How long a member stays away after a failure. Others notice that their leader is gone after the heartbeat timeout; one
+    /// that is back before stands for election with what it remembers, and its clients' sessions are lost.
+    pub absence: Duration,
 }
 
 /// What happens to a member.
@@ -237,7 +240,8 @@ impl Run {
                     } else {
                         let pause = self.failures.add(begun.elapsed(), Instant::now());
                         let many = format!("{reason}, {FAILURES_MAX} times within {FAILURES_WITHIN:?}");
-                        pause.ok_or_else(|| SuperviseError::GaveUp(format!("{many}; last words:\n{last_words}")))?
+                        let last = || SuperviseError::GaveUp(format!("{many}; last words:\n{last_words}"));
+                        pause.ok_or_else(last)?.max(self.plan.absence)
                     };
                     // Before the pause: whoever looks for the driver must not find the file of the dead one.
                     remove_memory(&self.plan.directories.aeron)?;

@@ -4,6 +4,9 @@ use super::{Action, BEGIN_FLAG, END_FLAG, Fragment};
 
 const WHOLE: u8 = BEGIN_FLAG | END_FLAG;
 
+/// Longest message of any Aeron stream; a chain of fragments that goes on beyond it is nobody's message.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
 /// Puts the messages of one image together; a message of one frame is passed on as it lies, without a copy.
 ///
 /// Keeps what is incomplete from one poll to the next. One assembler serves one image: after a change of image,
@@ -37,7 +40,10 @@ impl Assembler {
         if fragment.flags & BEGIN_FLAG != 0 {
             self.parts.clear();
             self.is_open = true;
-        } else if !self.is_open || frame_begins != self.next {
+        } else if !self.is_open
+            || frame_begins != self.next
+            || self.parts.len() + fragment.payload.len() > MESSAGE_BYTES_MAX
+        {
             self.reset();
             return Action::Continue;
         }

@@ -132,6 +132,7 @@ impl Conductor {
             }
         };
         let context = Context::new();
+        #[expect(clippy::arc_with_non_send_sync, reason = "aeron-rs asks for it; one thread owns all of this")]
         let conductor = ClientConductor::new(
             unix_time_ms,
             Arc::clone(&proxy),

@@ -69,6 +69,7 @@ pub(super) fn start(
         directories: member.directories.clone(),
         jvm: Box::new(move || java.member(&of_jvm)),
         service: Box::new(service),
+        absence: member.absence(),
     };
     let (sender, events) = channel();
     let supervisor = Supervisor::start(plan, sender).map_err(|error| Failure::Failed(error.to_string()))?;

@@ -97,8 +97,15 @@ pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
         Some(Edge::new(section, path, &without))
     });
     let show = Show::new(answer.json);
-    let mut cluster =
-        Cluster { members, edges: edges.collect(), leadership: Leadership::default(), is_ready: false, answer, show };
+    let mut cluster = Cluster {
+        members,
+        edges: edges.collect(),
+        leadership: Leadership::default(),
+        is_ready: false,
+        given_up: Vec::new(),
+        answer,
+        show,
+    };
     let ended = runtime()?.block_on(cluster.serve());
     cluster.stop();
     ended
@@ -123,6 +130,8 @@ struct Cluster {
     edges: Vec<Edge>,
     leadership: Leadership,
     is_ready: bool,
+    /// Members that their supervisors do not start again, and why.
+    given_up: Vec<String>,
     answer: Answer,
     show: Show,
 }
@@ -180,12 +189,14 @@ impl Cluster {
         Ok(statuses)
     }
 
+    /// # Errors
+    /// When most members are given up for good: what is left of them agrees on nothing any more.
     fn look_at_members(&mut self) -> Result<(), Failure> {
+        let mut given_up = Vec::new();
         for member in &mut self.members {
             while let Ok(event) = member.events.try_recv() {
                 if let MemberEvent::GaveUp { reason } = &event {
-                    let id = member.config.member_id;
-                    return Err(Failure::Failed(format!("member {id}: {reason}")));
+                    given_up.push(format!("member {}: {reason}", member.config.member_id));
                 }
                 // Before it is ready, going down is part of finding its way; then `ready` names who is up.
                 let is_for_people = matches!(event, MemberEvent::Waiting { .. });
@@ -197,7 +208,12 @@ impl Cluster {
                 }
             }
         }
-        Ok(())
+        self.given_up.append(&mut given_up);
+        let are_most_left = 2 * (self.members.len() - self.given_up.len()) > self.members.len();
+        if self.given_up.is_empty() || (self.is_ready && are_most_left) {
+            return Ok(());
+        }
+        Err(Failure::Failed(self.given_up.join("; ")))
     }
 
     fn look_at_edges(&mut self) -> Result<(), Failure> {
