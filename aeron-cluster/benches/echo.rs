@@ -1,7 +1,7 @@
 //! What a message costs through our client and container, beside stock Java through the same consensus.
 //!
 //! `cargo bench -p worldlog-aeron-cluster --bench echo -- [--cases 1:0:yield,3:1:backoff] [--peer DIR] [--seconds S]
-//! [--json]`: a case is members:file sync level:idle strategy. Members are stock Java processes on this machine
+//! [--json]`: a case is members:file sync level:idle strategy[:frame length of our side]. Members are stock Java processes on this machine
 //! with the same properties on both sides; ours have an echo service of this crate beside them, as a process. Measured are
 //! round trips of 64 bytes, one at a time (p50, p99); messages a second with 1,000 on their way; and commands a second
 //! when an entry carries as many commands of 64 bytes as fit into a frame, and into 16 KiB.
@@ -40,16 +40,26 @@ struct Case {
     members: usize,
     sync: u32,
     idle: String,
+    /// Longest frame on the wire; Java's side has Aeron's default.
+    mtu: u32,
 }
+
+/// Aeron's default.
+const MTU: u32 = 1_408;
 
 impl Case {
     fn parse(text: &str) -> Self {
         let parts: Vec<&str> = text.split(':').collect();
-        let [members, sync, idle] = parts[..] else { panic!("{text}: a case is members:sync:idle") };
+        let (members, sync, idle, mtu) = match parts[..] {
+            [members, sync, idle] => (members, sync, idle, MTU),
+            [members, sync, idle, mtu] => (members, sync, idle, mtu.parse().expect("a frame length")),
+            _ => panic!("{text}: a case is members:sync:idle[:mtu]"),
+        };
         Self {
             members: members.parse().expect("a number of members"),
             sync: sync.parse().expect("a file sync level"),
             idle: idle.to_owned(),
+            mtu,
         }
     }
 
@@ -104,7 +114,7 @@ impl ClusteredService for Echo {
 /// This program again, as a member's service: `--service <aeron.dir> <cluster dir> <idle>`.
 fn serve(arguments: &[String]) {
     let [aeron_dir, cluster_dir, idle] = arguments else { panic!("--service takes three words") };
-    let case = Case { members: 0, sync: 0, idle: idle.clone() };
+    let case = Case { members: 0, sync: 0, idle: idle.clone(), mtu: MTU };
     let client = AeronConfig { idle: case.strategy(), connect_limit: LIMIT, ..AeronConfig::new(aeron_dir) };
     let transport = AeronTransport::connect(&client).expect("the member's driver");
     let config =
@@ -160,6 +170,7 @@ fn member(dirs: &Dirs, case: &Case, ports: &[Vec<u16>], id: usize) -> (Java, Ser
         ("aeron.cluster.ingress.channel", "aeron:udp".into()),
         ("aeron.cluster.replication.channel", "aeron:udp?endpoint=127.0.0.1:0".into()),
         ("aeron.cluster.idle.strategy", idle),
+        ("aeron.mtu.length", case.mtu.to_string()),
     ];
     std::fs::create_dir_all(&cluster_dir).expect("a folder");
     let jvm =
@@ -281,6 +292,7 @@ fn ours(case: &Case, seconds: f64) -> Ours {
     let members: Vec<(Java, Service)> = (0..case.members).map(|id| member(&dirs, case, &ports, id)).collect();
     let mut properties = java::driver_properties(&dirs.aeron("client"));
     properties.push(("aeron.shared.idle.strategy", case.java_strategy().into()));
+    properties.push(("aeron.mtu.length", case.mtu.to_string()));
     let _driver = Java::start(dirs.data(), "client", "io.aeron.driver.MediaDriver", &properties, &[]);
     let endpoints: Vec<(i32, String)> =
         (0i32..).zip(&ports).map(|(id, ports)| (id, format!("127.0.0.1:{}", ports[1]))).collect();
@@ -355,7 +367,7 @@ fn main() {
             Some((java, ratio)) => println!("  {name:<34} {ours:>12.1}   java {java:>12.1}   ratio {ratio:.2}"),
             None => println!("  {name:<34} {ours:>12.1}"),
         };
-        println!("{} members, file sync level {}, idle {}", case.members, case.sync, case.idle);
+        println!("{} members, file sync level {}, idle {}, frames of {}", case.members, case.sync, case.idle, case.mtu);
         show("round trip p50, us", p50_us, beside(|side| side.p50_us));
         show("round trip p99, us", p99_us, beside(|side| side.p99_us));
         show("messages a second, 1,000 on the way", per_s, beside(|side| side.per_s));

@@ -4,7 +4,7 @@ mod java;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aeron_cluster::client::{ClientConfig, ClientEvent, CloseCause, ClusterClient};
 use aeron_cluster::codec::cluster::CloseReason;
@@ -232,7 +232,7 @@ fn a_service_lives_with_its_member_and_goes_on_from_its_snapshot() {
     // log has after it. 7 messages, the service's own included.
     drop(talk);
     assert!(matches!(member.stop(), Ok(Ended::Stopped)));
-    await_end(&mut member);
+    member.await_end();
     let before = seen.all().last().copied().expect("it ended");
     assert_eq!((before.0, before.1.0), ("end", 7));
     let mut member = start();
@@ -245,7 +245,7 @@ fn a_service_lives_with_its_member_and_goes_on_from_its_snapshot() {
     let (is_done, said) = member.tool(&["shutdown"]);
     assert!(is_done, "{said}");
     assert!(matches!(member.join(), Ok(Ended::Terminated)));
-    await_end(&mut member);
+    member.await_end();
     let at_end = seen.all().last().copied().expect("it ended");
     let (_, checksum) = before.1;
     assert_eq!(at_end, ("end", (8, crc32c::crc32c_append(checksum, b"once more"))));
@@ -258,14 +258,5 @@ fn a_service_lives_with_its_member_and_goes_on_from_its_snapshot() {
     let (_, of_service) = said.split_once("Type: CONTAINER").expect("a service's mark file");
     assert!(of_service.contains("O distinct errors observed"), "{said}");
     assert!(matches!(member.stop(), Ok(Ended::Stopped)));
-    await_end(&mut member);
-}
-
-/// Waits until the Java process has ended by itself.
-fn await_end(member: &mut Member) {
-    let began = Instant::now();
-    while member.java.is_running() {
-        assert!(began.elapsed() < LIMIT, "the member goes on without its service: {}", member.java.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    member.await_end();
 }

@@ -88,6 +88,9 @@ pub enum ClientEvent<'a> {
     },
     /// The service's message.
     Message {
+        /// In which term it was said. A leader that fell may be heard for a while beside its successor, and may say what
+        /// it had agreed on in its term: order holds within a term only.
+        leadership_term_id: i64,
         /// Cluster time of the entry that caused it.
         timestamp: i64,
         /// What it says.

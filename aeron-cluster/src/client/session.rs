@@ -79,7 +79,8 @@ impl Session {
                 if header.leadership_term_id >= self.leadership_term_id {
                     self.service_stream = Some((header.leadership_term_id, source));
                 }
-                events(ClientEvent::Message { timestamp: header.timestamp, payload });
+                let SessionHeader { leadership_term_id, timestamp, .. } = header;
+                events(ClientEvent::Message { leadership_term_id, timestamp, payload });
             }
             EgressMessage::Event { cluster_session_id, code: EventCode::Closed, detail, .. }
                 if cluster_session_id == self.id =>

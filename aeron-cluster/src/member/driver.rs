@@ -143,8 +143,14 @@ fn remove(aeron: &Path) -> io::Result<()> {
     }
 }
 
+/// The driver that runs on a directory, if one does. Also of a member: its Java process is one.
+#[must_use]
+pub fn running_driver(aeron: &Path) -> Option<u32> {
+    pid_of(&aeron.join("cnc.dat")).filter(|pid| is_driver(*pid, aeron))
+}
+
 /// The process that made a driver's file: `pid:i64@40`, after the lengths of its buffers and two times.
-pub(super) fn pid_of(cnc: &Path) -> Option<u32> {
+fn pid_of(cnc: &Path) -> Option<u32> {
     let mut bytes = [0; 48];
     fs::File::open(cnc).ok()?.read_exact(&mut bytes).ok()?;
     let pid = i64::from_le_bytes(bytes[40..48].try_into().expect("eight bytes"));
@@ -153,7 +159,7 @@ pub(super) fn pid_of(cnc: &Path) -> Option<u32> {
 
 /// Whether a process is the driver on a directory: process numbers are given out anew, so it must be a Java process
 /// that has the file open in memory.
-pub(super) fn is_driver(pid: u32, aeron: &Path) -> bool {
+fn is_driver(pid: u32, aeron: &Path) -> bool {
     is_alive(pid)
         && fs::read_to_string(format!("/proc/{pid}/maps"))
             .is_ok_and(|maps| maps.contains(&*aeron.join("cnc.dat").to_string_lossy()))

@@ -99,8 +99,9 @@ impl Java {
         )
     }
 
-    /// The command that runs one of Aeron's programs.
-    pub(super) fn run(&self, class: &str, heap_mib: u32, arguments: &[&OsStr]) -> Command {
+    /// The command that runs one of Aeron's programs, as `io.aeron.cluster.ClusterTool`.
+    #[must_use]
+    pub fn run(&self, class: &str, heap_mib: u32, arguments: &[&OsStr]) -> Command {
         let mut command = Command::new(&self.java);
         // Aeron reaches into these: Unsafe, selectors, and checksums over memory outside of the heap.
         for opened in ["jdk.internal.misc", "sun.nio.ch", "java.util.zip"] {

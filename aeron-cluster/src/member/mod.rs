@@ -16,7 +16,7 @@ mod properties;
 mod settings;
 mod supervise;
 
-pub use driver::{Driver, DriverConfig};
+pub use driver::{Driver, DriverConfig, running_driver};
 pub use java::{AERON_VERSION, Java, JavaError};
 pub use process::{Process, die_with_parent, end_of};
 pub use properties::{Property, properties, to_file, to_text};
@@ -24,4 +24,4 @@ pub use settings::{
     Directories, Durability, IdleProfile, MemberConfig, MemberEndpoints, TimeoutPreset, Timeouts, UnknownWord,
     ingress_endpoints,
 };
-pub use supervise::{MakeCommand, MemberEvent, Plan, SuperviseError, Supervisor};
+pub use supervise::{MakeCommand, MemberEvent, Plan, SuperviseError, Supervisor, is_supervised};

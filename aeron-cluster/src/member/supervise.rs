@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use thiserror::Error;
 
+use super::driver::running_driver;
 use super::mark::{self, Guard};
 use super::process::{Process, end_of};
 use super::settings::Directories;
@@ -178,9 +179,20 @@ impl Drop for Supervisor {
     }
 }
 
+/// Whether a supervisor works on the directories now: if its processes do not run, it is about to start them again.
+#[must_use]
+pub fn is_supervised(directories: &Directories) -> bool {
+    let file = File::open(directories.data.join(LOCK_FILE));
+    // Given back at once, as the file is closed here.
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Held by the supervisor of the directory.
+const LOCK_FILE: &str = "node.lock";
+
 fn lock(directories: &Directories) -> Result<File, SuperviseError> {
     let data = &directories.data;
-    let path = data.join("node.lock");
+    let path = data.join(LOCK_FILE);
     let failed = |source| SuperviseError::Io { path: path.clone(), source };
     fs::create_dir_all(data).map_err(failed)?;
     let file = File::create(&path).map_err(failed)?;
@@ -371,8 +383,7 @@ fn is_refusal(last_words: &str) -> bool {
 
 /// Removes the shared memory of a driver that is gone. Clients would take it for a driver that does not answer.
 fn remove_memory(aeron: &Path) -> Result<(), SuperviseError> {
-    let file = aeron.join("cnc.dat");
-    if let Some(pid) = super::driver::pid_of(&file).filter(|pid| super::driver::is_driver(*pid, aeron)) {
+    if let Some(pid) = running_driver(aeron) {
         return Err(SuperviseError::GaveUp(format!(
             "process {pid} runs a media driver on {}; stop it, or give this member another directory",
             aeron.display()

@@ -388,7 +388,8 @@ impl Image for View {
             })
         };
         let taken = self.image.bounded_controlled_poll(on_fragment, limit, fragments_max as i32);
-        self.position.set(reached);
+        // A handler may let the conductor close the image; else padding behind the last fragment was passed too.
+        self.position.set(if self.image.is_closed() { reached } else { self.image.position() });
         taken as usize
     }
 }

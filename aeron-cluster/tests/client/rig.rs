@@ -33,7 +33,7 @@ impl From<ClientEvent<'_>> for Seen {
             ClientEvent::Connected { session_id, leader_member_id, leadership_term_id } => {
                 Self::Connected { session: session_id, leader: leader_member_id, term: leadership_term_id }
             }
-            ClientEvent::Message { timestamp, payload } => Self::Message { timestamp, payload: payload.to_vec() },
+            ClientEvent::Message { timestamp, payload, .. } => Self::Message { timestamp, payload: payload.to_vec() },
             ClientEvent::LeaderLost => Self::LeaderLost,
             ClientEvent::NewLeader { leader_member_id, leadership_term_id } => {
                 Self::NewLeader { leader: leader_member_id, term: leadership_term_id }

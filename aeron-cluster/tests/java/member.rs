@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aeron_cluster::member::{MemberConfig, MemberEndpoints, properties, to_file};
 use aeron_cluster::service::{ClusteredService, Container, ContainerConfig, ContainerError, Ended};
@@ -28,9 +28,20 @@ impl Member {
         host: &str,
         service: impl FnOnce() -> S + Send + 'static,
     ) -> Self {
+        Self::start_with(dirs, host, |_| {}, service)
+    }
+
+    /// As [`start`](Self::start), with other settings than the defaults.
+    pub(crate) fn start_with<S: ClusteredService>(
+        dirs: &Dirs,
+        host: &str,
+        adjust: impl FnOnce(&mut MemberConfig),
+        service: impl FnOnce() -> S + Send + 'static,
+    ) -> Self {
         let member = MemberEndpoints::in_a_row(0, host, 9_002);
         let mut config = MemberConfig::new(&dirs.data().join("member"), 0, vec![member.clone()]);
         config.directories.aeron = dirs.aeron("member");
+        adjust(&mut config);
         std::fs::create_dir_all(&config.directories.data).expect("a folder");
         let table = properties(&config, &member);
         std::fs::write(config.directories.properties(), to_file(&table)).expect("properties");
@@ -85,6 +96,15 @@ impl Member {
     pub(crate) fn stop(&mut self) -> Result<Ended, ContainerError> {
         self.stop.store(true, Ordering::Relaxed);
         self.join()
+    }
+
+    /// Waits until the Java process has ended by itself, as it does without its service.
+    pub(crate) fn await_end(&mut self) {
+        let began = Instant::now();
+        while self.java.is_running() {
+            assert!(began.elapsed() < LIMIT, "the member goes on without its service: {}", self.java.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits for the service's end.

@@ -122,10 +122,17 @@ pub(crate) fn addresses(count: usize) -> Vec<String> {
     (first..first + count).map(|host| format!("127.{}.{}.{host}", 1 + pid / 250 % 250, 1 + pid % 250)).collect()
 }
 
-/// UDP ports that were free a moment ago.
+/// UDP ports that were free a moment ago, below those that the system gives to whoever asks for any: Java's own sockets
+/// with port 0 take none of them.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let sockets: Vec<UdpSocket> = (0..count).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a free port")).collect();
-    sockets.iter().map(|socket| socket.local_addr().expect("bound").port()).collect()
+    const RANGE: std::ops::Range<u32> = 10_000..20_000;
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    let is_free = |port: &u16| UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    let mut candidates = std::iter::repeat_with(|| {
+        let next = std::process::id().wrapping_mul(97) % 10_000 + TAKEN.fetch_add(1, Ordering::Relaxed) as u32;
+        (RANGE.start + next % (RANGE.end - RANGE.start)) as u16
+    });
+    candidates.by_ref().filter(is_free).take(count).collect()
 }
 
 /// A media driver alone.
