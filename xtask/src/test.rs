@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
         slow: true,
         check: clippy,
     },
+    Step { name: "java", by_hand: "java -version && mvn --version", slow: false, check: java },
     Step { name: "deny", by_hand: "cargo deny check", slow: true, check: deny },
     Step { name: "test", by_hand: "cargo test --workspace --release", slow: false, check: tests },
 ];
@@ -116,6 +117,20 @@ fn deny(workspace: &Workspace, options: &Options) -> Outcome<Verdict> {
         return cargo(workspace, options, &["deny", "check", "bans", "licenses", "sources"]);
     }
     cargo(workspace, options, &["deny", "check"])
+}
+
+/// The tests run real members of a cluster. What they need is named before anything is built, not minutes later.
+fn java(_: &Workspace, _: &Options) -> Outcome<Verdict> {
+    let has_jar = env::var_os("WORLDLOG_AERON_JAR").is_some_and(|path| std::path::Path::new(&path).is_file());
+    for (program, package, is_needed) in [("java", "openjdk-17-jre-headless", true), ("mvn", "maven", !has_jar)] {
+        if is_needed && !workspace::is_installed(program) {
+            let cure = format!("install it: `apt-get install {package}`");
+            return Err(Failure::failed(format!(
+                "{program} is missing, which the tests on real Aeron members need; {cure}"
+            )));
+        }
+    }
+    Ok(Verdict::Passed)
 }
 
 fn tests(workspace: &Workspace, options: &Options) -> Outcome<Verdict> {
