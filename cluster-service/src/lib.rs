@@ -26,7 +26,8 @@ pub use edge_key::{EdgeKey, fingerprint};
 pub use entry::{Event, LogEntry, TimerId};
 pub use host::MatchStatus;
 pub use host::aeron::{
-    AeronHost, AeronHostConfig, AeronStatus, AeronView, Desync, MemberService, RunError, SnapshotPlan, Verdict,
+    AeronHost, AeronHostConfig, AeronStatus, AeronView, Desync, HistoryError, HistoryExtent, MemberFiles,
+    MemberService, RunError, SnapshotPlan, Verdict, export_member_match, export_running_match, list_member_matches,
     log_entry, run_member,
 };
 pub use host::local::{

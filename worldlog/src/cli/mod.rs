@@ -7,6 +7,7 @@ mod dev;
 mod edge;
 mod live;
 mod matches;
+mod members;
 mod node;
 mod office;
 mod replay;
@@ -66,7 +67,7 @@ enum Verb {
     /// List, verify and take snapshots
     #[command(subcommand)]
     Snapshot(snapshot::Verb),
-    /// Say what a running process is doing
+    /// Say what a running process, or a cluster, is doing
     Status(status::Arguments),
     /// Make join tokens
     #[command(subcommand)]

@@ -11,17 +11,36 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::members::{Members, configs_below};
 use super::{Failure, runtime};
+use crate::config::Config;
 use crate::registry::{find_by_data, find_by_http};
+
+/// What a verb is about: a data folder, or members of a cluster.
+#[derive(Debug, Args)]
+pub(super) struct Source {
+    /// The data folder
+    #[arg(long, env = "WORLDLOG_DATA", default_value = "worldlog-data")]
+    pub(super) data: PathBuf,
+    /// Instead: the folder of a member of a cluster, or that of a whole `worldlog cluster`
+    #[arg(long, visible_alias = "cluster")]
+    member: Option<PathBuf>,
+}
+
+impl Source {
+    /// The members, when it is about any.
+    pub(super) fn members(&self) -> Result<Option<Members>, Failure> {
+        self.member.as_deref().map(Members::below).transpose()
+    }
+}
 
 /// How a running process is found.
 #[derive(Debug, Args)]
 pub(super) struct Where {
-    /// Its data folder
-    #[arg(long, env = "WORLDLOG_DATA", default_value = "worldlog-data")]
-    pub(super) data: PathBuf,
-    /// Its HTTP address, instead of the data folder
-    #[arg(long)]
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// Its HTTP address, instead of a folder
+    #[arg(long, conflicts_with = "member")]
     http: Option<SocketAddr>,
 }
 
@@ -35,21 +54,35 @@ pub(super) struct Office {
 impl Where {
     /// The process, if one runs.
     pub(super) fn find(&self) -> Option<Office> {
-        match self.http {
-            Some(http) => Some(Office { http, data: find_by_http(http).map(|running| running.data) }),
-            None => find_by_data(&self.data).map(|running| Office { http: running.http, data: Some(running.data) }),
+        match (self.http, &self.source.member) {
+            (Some(http), _) => Some(Office { http, data: find_by_http(http).map(|running| running.data) }),
+            (None, Some(cluster)) => edges_below(cluster).ok()?.into_iter().find_map(|(_, office)| office),
+            (None, None) => Office::of(&self.source.data),
         }
     }
 
     /// The process, which must run.
     pub(super) fn require(&self) -> Result<Office, Failure> {
         self.find().ok_or_else(|| {
-            Failure::Failed(format!(
-                "no process runs on {}; start one with `worldlog dev --data {0}`, or name another with --data or --http",
-                self.data.display()
-            ))
+            Failure::Failed(match &self.source.member {
+                Some(cluster) => format!(
+                    "no edge runs in a folder below {}; start the cluster, or name an edge with --data or --http",
+                    cluster.display()
+                ),
+                None => format!(
+                    "no process runs on {}; start one with `worldlog dev --data {0}`, or name another with --data or \
+                     --http",
+                    self.source.data.display()
+                ),
+            })
         })
     }
+}
+
+/// The edges of a cluster on this machine by name, with how to ask those that run.
+pub(super) fn edges_below(cluster: &Path) -> Result<Vec<(String, Option<Office>)>, Failure> {
+    let edges = configs_below(cluster)?.into_iter().filter_map(|(_, config)| config.edge);
+    Ok(edges.map(|edge| (edge.name.clone(), Office::of(&edge.dir))).collect())
 }
 
 /// Says so when a folder that is to be read is not there.
@@ -64,6 +97,11 @@ pub(super) fn existing(data: &Path) -> Result<&Path, Failure> {
 }
 
 impl Office {
+    /// The process that runs on a folder, if one does.
+    fn of(data: &Path) -> Option<Self> {
+        find_by_data(data).map(|running| Self { http: running.http, data: Some(running.data) })
+    }
+
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None)
     }
@@ -97,7 +135,9 @@ impl Office {
         let data = self.data.as_deref().ok_or_else(|| {
             Failure::Failed("this needs the key in the process's data folder; name it with --data".to_owned())
         })?;
-        let path = Path::new(data).join("keys").join("admin.key");
+        // An edge is told where its keys are.
+        let edge = Config::load(&data.join("worldlog.toml")).ok().and_then(|config| config.edge);
+        let path = edge.map_or_else(|| data.join("keys").join("admin.key"), |edge| edge.admin_key_file);
         std::fs::read_to_string(&path)
             .map(|key| key.trim().to_owned())
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
