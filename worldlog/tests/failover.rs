@@ -68,12 +68,12 @@ impl Fault {
         }
     }
 
-    /// How long the bots go on playing: past the guard of the mark files when nobody is left.
+    /// How long the bots go on playing: well past the time that it takes to go on.
     fn duration_s(self, is_slow: bool) -> u64 {
         match (self, is_slow) {
-            (Self::All, _) => 50,
             (_, true) => 40,
-            (_, false) => 16,
+            (Self::All | Self::Pause, false) => 20,
+            (_, false) => 14,
         }
     }
 }
