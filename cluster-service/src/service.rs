@@ -42,6 +42,7 @@ pub struct Service<G: Game> {
     pub(crate) sessions: Sessions,
     pub(crate) matches: BTreeMap<u64, Match<G>>,
     pub(crate) last_match: u64,
+    /// There from the first match until its timer finds none: as long as that timer is set. See [`Service::on_tick`].
     pub(crate) ticker: Option<Ticker>,
     pub(crate) expiry_ms: Option<i64>,
     /// When each match on command asked to be woken.
@@ -262,12 +263,16 @@ impl<G: Game> Service<G> {
         let opened = Match::open(setup, open.label().unwrap_or_default(), self.now_ms, position)
             .map_err(|error| (CloseCode::BadContent, error.to_string()))?;
         self.last_match = match_id;
+        let is_first = self.matches.is_empty();
         self.matches.insert(match_id, opened);
         if let Ticking::Rate { millihertz } = G::TICKING
-            && self.ticker.is_none()
+            && is_first
         {
-            let ticker = *self.ticker.insert(Ticker::starting_at(self.now_ms));
-            outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+            let ticker = Ticker::starting_at(self.now_ms);
+            // A timer that is set already comes sooner, and is set again then.
+            if self.ticker.replace(ticker).is_none() {
+                outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+            }
         }
         Ok(match_id)
     }
@@ -300,9 +305,6 @@ impl<G: Game> Service<G> {
         if self.wakes.remove(&match_id).is_some() {
             outbox.cancel(TimerId::wake(match_id));
         }
-        if self.matches.is_empty() && self.ticker.take().is_some() {
-            outbox.cancel(TimerId::TICK);
-        }
         tracing::debug!(match_id, position, "a match is closed");
         CloseCode::Done
     }
@@ -328,8 +330,14 @@ impl<G: Game> Service<G> {
     ) -> Result<(Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>, u32), CloseCode> {
         let now_ms = self.now_ms;
         let expires_ms = join.token_expires_ms();
+        let (match_id, account, secret_hash) = (join.match_id(), join.account(), join.secret_hash().bytes());
+        // The edge that lost the answer asks again, with the secret that it made for this join; the token was good then.
+        let again = |service: &mut Self, otherwise| {
+            let id = service.sessions.joined_by(match_id, account, secret_hash, from);
+            id.map(|id| (Vec::new(), id)).ok_or(otherwise)
+        };
         if expires_ms <= now_ms {
-            return Err(CloseCode::TokenExpired);
+            return again(self, CloseCode::TokenExpired);
         }
         if expires_ms > now_ms + TOKEN_SECONDS_MAX as i64 * 1_000 + TOKEN_CLOCK_SLACK_MS {
             return Err(CloseCode::TokenInvalid);
@@ -337,25 +345,22 @@ impl<G: Game> Service<G> {
         let nonce: [u8; NONCE_BYTES] = join.nonce().bytes().try_into().map_err(|_| CloseCode::TokenInvalid)?;
         self.nonces.retain(|_, expires_ms| *expires_ms > now_ms);
         if self.nonces.contains_key(&nonce) {
-            // The edge that lost the answer asks again, with the secret that it made for this join.
-            let again = self.sessions.joined_by(join.match_id(), join.account(), join.secret_hash().bytes(), from);
-            return again.map(|id| (Vec::new(), id)).ok_or(CloseCode::TokenUsed);
+            return again(self, CloseCode::TokenUsed);
         }
-        let Some(joined) = self.matches.get(&join.match_id()) else { return Err(CloseCode::NoMatch) };
-        let before = self.sessions.of_account(join.match_id(), join.account());
+        let Some(joined) = self.matches.get(&match_id) else { return Err(CloseCode::NoMatch) };
+        let before = self.sessions.of_account(match_id, account);
         let is_full = joined.player_count() as usize >= PLAYERS_PER_MATCH_MAX || self.sessions.len() >= SESSIONS_MAX;
         if is_full && before.is_none() {
             return Err(CloseCode::Full);
         }
-        let secret: [u8; SECRET_HASH_BYTES] =
-            join.secret_hash().bytes().try_into().map_err(|_| CloseCode::TokenInvalid)?;
+        let secret: [u8; SECRET_HASH_BYTES] = secret_hash.try_into().map_err(|_| CloseCode::TokenInvalid)?;
         self.nonces.insert(nonce, expires_ms);
         let mut told = Outbox::default();
         if let Some(before) = before {
             self.end_session(before, CloseCode::Superseded, &mut told);
         }
-        let player = self.matches.get_mut(&join.match_id()).expect("looked up above").join();
-        let id = self.sessions.open(join.match_id(), player, join.account(), secret, from);
+        let player = self.matches.get_mut(&match_id).expect("looked up above").join();
+        let id = self.sessions.open(match_id, player, account, secret, from);
         Ok((told.messages, id))
     }
 
@@ -446,10 +451,17 @@ impl<G: Game> Service<G> {
 
     // ---- ticks ------------------------------------------------------------------------------------
 
+    /// One timer drives all matches, and it is never moved or cancelled: each time that it fires it is set again, once,
+    /// until it finds no match. A consensus module that follows counts a timer that fired without being set any more,
+    /// and sets one less for it; with a request that crosses the timer's entry that count would stay, and this member
+    /// would tick no more once it leads.
     fn on_tick(&mut self, position: u64, outbox: &mut Outbox) {
         let Ticking::Rate { millihertz } = G::TICKING else { return };
+        if self.matches.is_empty() {
+            self.ticker = None;
+        }
         let Some(ticker) = &mut self.ticker else { return };
-        // A timer that fired before it was moved comes too early.
+        // One that was set for matches before those that are open comes too early.
         let is_due = ticker.next_ms(millihertz) <= self.now_ms;
         if is_due {
             ticker.advance(self.now_ms, millihertz);

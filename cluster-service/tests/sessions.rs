@@ -184,6 +184,14 @@ fn a_join_that_is_asked_again_is_answered_again_by_the_edge_that_made_its_secret
 }
 
 #[test]
+fn a_join_that_is_asked_again_is_answered_again_although_its_token_expired_meanwhile() {
+    let (mut host, edge, first) = table();
+    host.outage(40_000);
+    assert_eq!(edge.join(&mut host, &token(1)), Ok(first));
+    assert_eq!(edge.join_with(&mut host, &token(1), 9), Err(CloseCode::TokenExpired), "of another who has the token");
+}
+
+#[test]
 fn a_resume_that_is_asked_again_raises_the_epoch_once() {
     let (mut host, edge, _) = table();
     let back = edge.resume(&mut host, 1, 1, 2).unwrap();

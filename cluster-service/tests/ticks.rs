@@ -5,6 +5,8 @@
 mod edge;
 mod games;
 
+use std::collections::BTreeMap;
+
 use cluster_service::{Event, LogEntry, Outbox, Service, SimHost, TickHash, TimerId};
 use edge::{Edge, Token, commands, outcomes};
 use games::{AtRate, Command, OnCommand, Slow, bell};
@@ -105,8 +107,9 @@ fn no_timer_is_armed_while_no_match_of_a_rate_is_open() {
     assert_eq!(hand.say(1_000, &edge::open_match(1, b"")).0, [(TimerId::TICK, Some(1_034))]);
     assert_eq!(hand.say(1_010, &edge::open_match(2, b"")).0, [], "the second shares it");
     assert_eq!(hand.say(1_020, &edge::close_match(3, 1)).0, []);
-    assert_eq!(hand.say(1_030, &edge::close_match(4, 2)).0, [(TimerId::TICK, None)]);
-    assert_eq!(hand.put(1_040, Event::Timer { id: TimerId::TICK }), (vec![], vec![]), "it fired all the same");
+    assert_eq!(hand.say(1_030, &edge::close_match(4, 2)).0, [], "it ends when it fires");
+    assert_eq!(hand.put(1_034, Event::Timer { id: TimerId::TICK }), (vec![], vec![]));
+    assert_eq!(hand.say(2_000, &edge::open_match(5, b"")).0, [(TimerId::TICK, Some(2_034))]);
 }
 
 #[test]
@@ -119,6 +122,74 @@ fn a_tick_that_fired_for_matches_that_are_gone_does_not_step_new_ones_early() {
     assert_eq!((timers, ran), (vec![(TimerId::TICK, Some(790))], vec![]));
     let (timers, ran) = hand.put(790, Event::Timer { id: TimerId::TICK });
     assert_eq!((timers, ran.len()), (vec![(TimerId::TICK, Some(1_190))], 1));
+}
+
+/// A consensus module's account of timers while it follows: it reads the log, and takes the requests of its service. A
+/// timer that it reads of while none is set is one that its service is yet to ask for.
+#[derive(Default)]
+struct Follower {
+    set: BTreeMap<TimerId, i64>,
+    ahead: BTreeMap<TimerId, u32>,
+}
+
+impl Follower {
+    fn reads(&mut self, event: Event<'_>) {
+        if let Event::Timer { id } = event
+            && self.set.remove(&id).is_none()
+        {
+            *self.ahead.entry(id).or_default() += 1;
+        }
+    }
+
+    fn is_asked(&mut self, id: TimerId, at_ms: Option<i64>) {
+        let Some(at_ms) = at_ms else {
+            self.set.remove(&id);
+            return;
+        };
+        match self.ahead.get_mut(&id).filter(|count| **count > 0) {
+            Some(count) => *count -= 1,
+            None => {
+                self.set.insert(id, at_ms);
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_follows_has_the_tick_set_once_all_is_applied_however_far_its_service_is_behind() {
+    let session = ClusterSessionId(1);
+    let (open, close) = (edge::open_match(1, b""), |match_id| edge::close_match(2, match_id));
+    let (close_first, close_second) = (close(1), close(2));
+    let say = |bytes| Event::Message { session, bytes };
+    let tick = Event::Timer { id: TimerId::TICK };
+    // Each tick fired on the leader before its service had applied the entry before it.
+    let histories: [&[(i64, Event<'_>)]; 3] = [
+        &[(0, say(&open)), (400, tick), (790, say(&close_first)), (800, tick), (900, say(&open))],
+        &[(0, say(&open)), (390, say(&close_first)), (395, say(&open)), (400, tick)],
+        &[
+            (0, say(&open)),
+            (390, say(&close_first)),
+            (395, say(&open)),
+            (399, say(&close_second)),
+            (400, tick),
+            (700, say(&open)),
+        ],
+    ];
+    for (number, history) in histories.into_iter().enumerate() {
+        for behind in 0..=history.len() {
+            let (mut hand, mut module) = (Hand::<Slow>::new(), Follower::default());
+            for at in 0..history.len() + behind {
+                if let Some((_, event)) = history.get(at) {
+                    module.reads(*event);
+                }
+                if let Some((time_ms, event)) = at.checked_sub(behind).and_then(|at| history.get(at)) {
+                    let (timers, _) = hand.put(*time_ms, *event);
+                    timers.into_iter().for_each(|(id, at_ms)| module.is_asked(id, at_ms));
+                }
+            }
+            assert!(module.set.contains_key(&TimerId::TICK), "history {number}, {behind} entries behind");
+        }
+    }
 }
 
 #[test]
