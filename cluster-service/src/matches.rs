@@ -186,14 +186,19 @@ impl<G: Game> Match<G> {
         (state, keyframe)
     }
 
-    /// Brings a match back: its keyframe, and the ticks after it run again.
-    pub(crate) fn restore(state: MatchState, keyframe: Keyframe) -> Result<Self, RestoreMatchError> {
+    /// Brings a match back: its keyframe, and the ticks after it run again. Calls `between` after each.
+    pub(crate) fn restore(
+        state: MatchState,
+        keyframe: Keyframe,
+        between: &mut dyn FnMut(),
+    ) -> Result<Self, RestoreMatchError> {
         let match_id = state.setup.match_id;
         let keyframe_tick = keyframe.tick;
         let mut simulation = Simulation::restore(state.setup, Arc::new(keyframe))
             .map_err(|source| RestoreMatchError::Keyframe { match_id, source })?;
         for step in &state.steps {
             simulation.step(step.time_ms, &step.inputs);
+            between();
         }
         let (tick, found) = (simulation.tick(), simulation.columns().total_hash());
         if tick != state.tick || found != state.hash {

@@ -71,12 +71,18 @@ impl Snapshot {
 
     /// The file.
     pub(crate) fn encode(&self) -> Vec<u8> {
+        self.encode_in_steps(&mut || {})
+    }
+
+    /// The file; calls `between` after each match.
+    pub(crate) fn encode_in_steps(&self, between: &mut dyn FnMut()) -> Vec<u8> {
         let mut chunks = ChunkWriter::new(KIND);
         chunks.push_value(HEAD, &self.header);
         chunks.push_value(SERV, &self.state);
         for (state, keyframe) in &self.matches {
             chunks.push_value(MTCH, state);
             chunks.push(KEYF, &keyframe.encode());
+            between();
         }
         chunks.finish()
     }
@@ -119,6 +125,15 @@ impl<G: Game> Service<G> {
 
     /// As [`Service::read_snapshot`], from a file in memory.
     pub(crate) fn restore(file: &mut ChunkFile, outbox: &mut Outbox) -> Result<(Self, Header), SnapshotError> {
+        Self::restore_in_steps(file, outbox, &mut || {})
+    }
+
+    /// As [`Service::restore`]; calls `between` after each tick that runs again, of which a busy cluster has thousands.
+    pub(crate) fn restore_in_steps(
+        file: &mut ChunkFile,
+        outbox: &mut Outbox,
+        between: &mut dyn FnMut(),
+    ) -> Result<(Self, Header), SnapshotError> {
         let mut service = Self::new().map_err(|error| file.error(0, error.to_string()))?;
         let header: Header = file.expect_value(HEAD)?;
         let ours = (G::NAME, G::RULES_VERSION, service.manifest.hash());
@@ -136,7 +151,7 @@ impl<G: Game> Service<G> {
             let bytes = file.expect(KEYF)?;
             let keyframe =
                 Keyframe::decode(&bytes.bytes).map_err(|error| file.error(bytes.offset, error.to_string()))?;
-            let restored = Match::restore(of, keyframe)
+            let restored = Match::restore(of, keyframe, between)
                 .map_err(|source: RestoreMatchError| file.error(chunk.offset, source.to_string()))?;
             service.matches.insert(restored.simulation().match_id().0, restored);
         }

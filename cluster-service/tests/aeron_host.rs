@@ -8,7 +8,7 @@ mod games;
 
 use aeron::{Member, Tape};
 use aeron_cluster::codec::cluster::TimeUnit;
-use aeron_cluster::service::ClusteredService;
+use aeron_cluster::service::{ClusteredService, ServiceError, SnapshotError, SnapshotReader, SnapshotWriter};
 use cluster_service::{EdgeKey, Event, LogEntry, SimHost, TickHash, TimerId};
 use ecs_state::{Game, MatchRng};
 use edge::{Edge, Token, commands};
@@ -119,6 +119,57 @@ fn a_leader_sends_what_a_host_in_memory_sends_and_a_follower_nothing() {
     assert!(follower.cluster.sent.is_empty());
     assert_eq!(follower.hashes, leader.hashes);
     assert_eq!(follower.cluster.timers, leader.cluster.timers);
+}
+
+/// A recording that counts how often the container behind it is let live.
+#[derive(Default)]
+struct Counted {
+    tape: Tape,
+    count: usize,
+}
+
+impl SnapshotWriter for Counted {
+    fn write(&mut self, message: &[u8]) -> Result<(), SnapshotError> {
+        self.tape.write(message)
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        self.tape.message_bytes_max()
+    }
+
+    fn keep_alive(&mut self) {
+        self.count += 1;
+    }
+}
+
+impl SnapshotReader for Counted {
+    fn read(&mut self, into: &mut Vec<u8>) -> Result<bool, ServiceError> {
+        self.tape.read(into)
+    }
+
+    fn keep_alive(&mut self) {
+        self.count += 1;
+    }
+}
+
+#[test]
+fn a_container_is_let_live_with_each_match_of_a_snapshot_and_each_tick_that_runs_again() {
+    let folder = tempdir().unwrap();
+    let mut sim = SimHost::<AtRate>::new(START_MS);
+    let edge = Edge::connect(&mut sim);
+    for _ in 0..3 {
+        edge.open(&mut sim);
+    }
+    // Less than a keyframe's time.
+    sim.advance(2_000);
+    let mut member = Member::<AtRate>::new(0, 1, folder.path());
+    sim.entries().for_each(|entry| member.apply(&entry));
+    let mut recording = Counted::default();
+    member.host.on_take_snapshot(&mut member.cluster, &mut recording).unwrap();
+    assert_eq!(std::mem::take(&mut recording.count), 3);
+    let mut fresh = Member::<AtRate>::new(0, 1, folder.path());
+    fresh.host.on_start(&mut fresh.cluster, Some(&mut recording)).unwrap();
+    assert!(recording.count >= 3 * 60, "{}", recording.count);
 }
 
 // ---- entries by hand -------------------------------------------------------------------------------

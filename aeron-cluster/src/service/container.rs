@@ -390,6 +390,7 @@ impl<S: ClusteredService> Container<S> {
         let (Some(log), Some(links)) = (&mut self.log, &mut self.links) else { return Ok(0) };
         // Freed meanwhile, the counter may be somebody else's already; the next tick ends the container.
         let Some(commit_position) = self.transport.commit_position() else { return Ok(0) };
+        let began = self.transport.now();
         let mut dispatch = Dispatch {
             service: &mut self.service,
             standing: &mut self.standing,
@@ -399,6 +400,7 @@ impl<S: ClusteredService> Container<S> {
             app_version: self.config.app_version,
             standby_flags: self.standby_flags,
             is_snapshot_due: false,
+            began,
         };
         let polled = log
             .poll(&mut self.assembler, commit_position, &mut |message, position| dispatch.on_entry(message, position));

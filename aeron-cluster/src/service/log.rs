@@ -7,10 +7,15 @@ use super::context::{Context, Standing};
 use super::module::Module;
 use super::{ClientSession, ClusteredService, ContainerError, LeadershipTerm, Role};
 use crate::codec::cluster::{ACTION_SNAPSHOT, JoinLog, LogMessage, major};
-use crate::transport::{Action, Assembler, Image, Subscription, TransportError, await_subscription, uri, wait_for};
+use crate::transport::{
+    Action, Assembler, Image, Subscription, Transport, TransportError, await_subscription, uri, wait_for,
+};
 
 /// Fragments of one poll, as in stock containers (`aeron.cluster.log.fragment.limit`): housekeeping comes between.
 const FRAGMENTS_MAX: usize = 50;
+/// After so long a poll ends, however few fragments it took: each may be a whole tick of an application, and the client
+/// must not be silent for as long as the driver's liveness timeout.
+const POLL_TIME_MAX: Duration = Duration::from_millis(50);
 /// How long the stream that the module names may take to be there. It exists already, on this machine.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
 /// `ClusterActionRequest`'s flag: the action is for standby members only.
@@ -128,6 +133,8 @@ pub(super) struct Dispatch<'a, S> {
     pub(super) standby_flags: i32,
     /// Set when the entry asks for a snapshot, which is then taken outside the poll.
     pub(super) is_snapshot_due: bool,
+    /// When the poll began.
+    pub(super) began: Duration,
 }
 
 impl<S: ClusteredService> Dispatch<'_, S> {
@@ -139,7 +146,8 @@ impl<S: ClusteredService> Dispatch<'_, S> {
         if let Err(error) = applied {
             self.standing.failure.get_or_insert(error);
         }
-        let must_stop = self.standing.failure.is_some() || self.is_snapshot_due;
+        let has_taken_long = self.transport.now() - self.began >= POLL_TIME_MAX;
+        let must_stop = self.standing.failure.is_some() || self.is_snapshot_due || has_taken_long;
         if must_stop { Action::Break } else { Action::Continue }
     }
 

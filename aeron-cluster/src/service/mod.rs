@@ -86,6 +86,10 @@ pub trait SnapshotWriter {
     fn write(&mut self, message: &[u8]) -> Result<(), SnapshotError>;
     /// Longest message.
     fn message_bytes_max(&self) -> usize;
+    /// Shows the driver that the container lives. To be called in long work between messages: a container that is not
+    /// heard for the driver's client liveness timeout is taken for dead, and with it the member. What goes wrong is told
+    /// by the next [`write`](Self::write).
+    fn keep_alive(&mut self) {}
 }
 
 /// Where a snapshot's bytes come from: the messages as they were written, in order.
@@ -97,6 +101,8 @@ pub trait SnapshotReader {
     ///
     /// When the archive ended or reports a damaged recording.
     fn read(&mut self, into: &mut Vec<u8>) -> Result<bool, ServiceError>;
+    /// As [`SnapshotWriter::keep_alive`]; what goes wrong ends the container once it was started.
+    fn keep_alive(&mut self) {}
 }
 
 /// An application.

@@ -211,6 +211,12 @@ impl SnapshotWriter for Writer<'_> {
     fn message_bytes_max(&self) -> usize {
         self.publication.max_message_length()
     }
+
+    fn keep_alive(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.housekeeping.between(self.transport, self.archive).err().map(TakeError::from);
+        }
+    }
 }
 
 // ---- loading ------------------------------------------------------------------------------------------
@@ -346,5 +352,11 @@ impl SnapshotReader for Reader<'_> {
             }
         }
         Err(ServiceError(self.failure.as_ref().map(ToString::to_string).unwrap_or_default()))
+    }
+
+    fn keep_alive(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.housekeeping.between(self.transport, self.archive).err();
+        }
     }
 }

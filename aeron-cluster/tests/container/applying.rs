@@ -1,5 +1,7 @@
 //! Entries of the log, and when they are applied.
 
+use std::time::Duration;
+
 use aeron_cluster::service::ContainerError;
 use aeron_cluster::transport::{BEGIN_FLAG, END_FLAG};
 
@@ -43,6 +45,20 @@ fn nothing_is_applied_before_it_is_agreed() {
     rig.commit_to(rig.log_end());
     rig.settle();
     assert_eq!(rig.notes().state, [&b"first"[..], b"second"]);
+}
+
+#[test]
+fn a_service_that_takes_its_time_does_not_keep_the_driver_waiting() {
+    let mut rig = Rig::joined(FOLLOWER);
+    rig.notes.borrow_mut().slowness = Some((rig.driver.clone(), Duration::from_millis(40)));
+    for number in 0..20 {
+        rig.append(&session_message(7, number, b"long"));
+    }
+    rig.commit_to(rig.log_end());
+    for cycle in 1..=10 {
+        rig.step();
+        assert_eq!(rig.notes().state.len(), 2 * cycle, "the driver hears of us between");
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use aeron_cluster::codec::cluster::CloseReason;
 use aeron_cluster::service::{
     ClientSession, Cluster, ClusteredService, LeadershipTerm, Role, ServiceError, SnapshotError, SnapshotReader,
     SnapshotWriter,
 };
+use aeron_cluster::transport::memory::Driver;
 
 /// What a test sees of the service, and tells it beside the log.
 #[derive(Default)]
@@ -23,6 +25,8 @@ pub(crate) struct Notes {
     /// Asked of the cluster in the next background work.
     pub(crate) background_request: Option<String>,
     pub(crate) start_request: Option<String>,
+    /// How long each message takes it.
+    pub(crate) slowness: Option<(Driver, Duration)>,
 }
 
 #[derive(Clone, Default)]
@@ -103,6 +107,9 @@ impl ClusteredService for Recorder {
     fn on_message(&mut self, cluster: &mut dyn Cluster, session_id: i64, timestamp: i64, payload: &[u8]) {
         assert_eq!(cluster.time(), timestamp);
         self.0.borrow_mut().state.push(payload.to_vec());
+        if let Some((driver, time)) = &self.0.borrow().slowness {
+            driver.advance(*time);
+        }
         let done = std::str::from_utf8(payload).ok().and_then(|request| obey(cluster, request));
         let outcome = done.map(|done| format!(" {done}")).unwrap_or_default();
         self.note(cluster, format!("message {session_id} at {timestamp} of {}{outcome}", payload.len()));

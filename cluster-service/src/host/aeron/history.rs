@@ -306,7 +306,7 @@ impl<G: Game> Rerun<G> {
                 && marker.mark == MARK_END
             {
                 let file = snapshot::read(&mut Recorded { reader })?;
-                return Ok(Self::of(snapshot::restore(&file)?.0, marker.time_unit));
+                return Ok(Self::of(snapshot::restore(&file, &mut || {})?.0, marker.time_unit));
             }
         }
     }

@@ -212,10 +212,15 @@ impl<G: Game> AeronHost<G> {
         let Desync { match_id, tick, ours, others, verdict, .. } = desync;
         tracing::error!(match_id, tick, ours, ?others, ?verdict, "members computed different states");
         self.view.update(|status| status.desync = Some(desync.clone()));
-        let bundle = Bundle::new(&self.config.folder, desync, &self.service, self.position);
+        let bundle = || Bundle::new(&self.config.folder, desync, &self.service, self.position);
         if *verdict != Verdict::ThisMember {
-            return self.write_aside(bundle);
+            if self.may_write_aside() {
+                let bundle = bundle();
+                self.write_aside(bundle);
+            }
+            return;
         }
+        let bundle = bundle();
         // One of this tick may be on its way, from before it was known who is wrong.
         if let Some(writing) = self.writing.take() {
             let _ = writing.join();
@@ -231,11 +236,12 @@ impl<G: Game> AeronHost<G> {
         ));
     }
 
+    fn may_write_aside(&self) -> bool {
+        self.bundles < BUNDLES_MAX && self.writing.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Who goes on must not wait for a disk.
     fn write_aside(&mut self, bundle: Bundle) {
-        if self.bundles == BUNDLES_MAX || self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
-            return;
-        }
         self.bundles += 1;
         let write = move || {
             if let Err(error) = bundle.write() {
@@ -278,7 +284,8 @@ impl<G: Game> ClusteredService for AeronHost<G> {
         snapshot: Option<&mut dyn SnapshotReader>,
     ) -> Result<(), ServiceError> {
         let Some(reader) = snapshot else { return Ok(()) };
-        let (service, header) = snapshot::restore(&snapshot::read(reader)?)?;
+        let file = snapshot::read(reader)?;
+        let (service, header) = snapshot::restore(&file, &mut || reader.keep_alive())?;
         self.service = service;
         self.position = header.position;
         self.view.update(|status| status.snapshot_position = header.position);
@@ -332,7 +339,7 @@ impl<G: Game> ClusteredService for AeronHost<G> {
         let begun = Instant::now();
         // The action itself is an entry: the snapshot is of all before it, and it brings about nothing.
         let position = cluster.log_position() as u64;
-        let file = self.service.write_snapshot(position, 0).encode();
+        let file = self.service.write_snapshot(position, 0).encode_in_steps(&mut || snapshot.keep_alive());
         snapshot::write(&file, snapshot)?;
         let took = begun.elapsed();
         self.view.update(|status| {

@@ -76,10 +76,13 @@ fn check(file: Vec<u8>, length: u64, checksum: u64) -> Result<Vec<u8>, ServiceEr
 
 /// A service from the file of a snapshot. Its timers are in the consensus module's own snapshot, which goes with this
 /// one, so that none is set again: the module has every request up to the position that both are of.
-pub(super) fn restore<G: Game>(file: &[u8]) -> Result<(Service<G>, Header), ServiceError> {
+///
+/// `between` is called often meanwhile.
+pub(super) fn restore<G: Game>(file: &[u8], between: &mut dyn FnMut()) -> Result<(Service<G>, Header), ServiceError> {
     let mut file = ChunkFile::decode(Path::new("the snapshot in the archive"), file, KIND)
         .map_err(|error| ServiceError(error.to_string()))?;
-    Service::restore(&mut file, &mut Outbox::default()).map_err(|error| ServiceError(error.to_string()))
+    Service::restore_in_steps(&mut file, &mut Outbox::default(), between)
+        .map_err(|error| ServiceError(error.to_string()))
 }
 
 fn damaged(what: &str) -> ServiceError {
