@@ -5,7 +5,7 @@
 //! As it is there anyway, it also looks whether a snapshot is due.
 
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aeron_cluster::client::{ClientConfig, ClientEvent, ClusterClient};
 use aeron_cluster::transport::aeron::{AeronConfig, AeronTransport};
@@ -44,11 +44,19 @@ pub(super) struct Reach {
 /// Reports until the process is asked to stop or the driver ends.
 pub(super) fn report(reach: &Reach, key: &EdgeKey, view: &AeronView) -> Result<(), TransportError> {
     let is_stopping = || reach.aeron.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let began = Instant::now();
     let mut keeper = SnapshotKeeper::new(reach.snapshots, reach.cluster_id);
     while !is_stopping() {
         let mut transport = AeronTransport::connect(&reach.aeron)?;
+        let mut look = |transport: &dyn Transport| keeper.look(began.elapsed(), transport, || view.status());
         match egress_channel(&reach.host) {
-            Ok(channel) => session(reach, key, view, &mut keeper, &mut transport, channel)?,
+            Ok(channel) => match session(reach, key, view, &mut look, &mut transport, channel) {
+                // Of this attempt alone: somebody took the port, or the driver was slow.
+                Err(error @ (TransportError::Refused { .. } | TransportError::Timeout { .. })) => {
+                    tracing::warn!(%error, "the session for hash reports is lost; another one is opened");
+                }
+                ended => ended?,
+            },
             Err(error) => tracing::warn!(%error, host = reach.host, "no port for answers to hash reports"),
         }
         let until = transport.now() + AGAIN;
@@ -72,7 +80,7 @@ fn session(
     reach: &Reach,
     key: &EdgeKey,
     view: &AeronView,
-    keeper: &mut SnapshotKeeper,
+    look: &mut dyn FnMut(&dyn Transport),
     transport: &mut AeronTransport,
     egress_channel: String,
 ) -> Result<(), TransportError> {
@@ -93,7 +101,7 @@ fn session(
             speaker.sent(view);
             work += 1;
         }
-        keeper.look(transport, || view.status());
+        look(transport);
         transport.idle(work)?;
         // The client must be polled often enough to live, not as often as a player's.
         if work == 0 {

@@ -39,9 +39,9 @@ impl SnapshotKeeper {
         Self { plan, cluster_id, look_at: Duration::ZERO, last: None, not_before: Duration::ZERO }
     }
 
-    /// Asks for a snapshot when one is due and this member leads.
-    pub(super) fn look(&mut self, transport: &dyn Transport, status: impl FnOnce() -> AeronStatus) {
-        let now = transport.now();
+    /// Asks for a snapshot when one is due and this member leads. `now` counts from any moment, the same for each look: a
+    /// transport's own time would not do, as the keeper outlives transports.
+    pub(super) fn look(&mut self, now: Duration, transport: &dyn Transport, status: impl FnOnce() -> AeronStatus) {
         if now < self.look_at {
             return;
         }
