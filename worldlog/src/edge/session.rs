@@ -59,6 +59,8 @@ pub(super) struct Session {
     ends: Ends,
     /// How often another member began to lead.
     term: u64,
+    /// The leader's term, as members count them.
+    leadership_term: i64,
     /// What the leader did not take yet.
     held: Option<Offered>,
     assembly: Assembly,
@@ -68,7 +70,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(client: ClusterClient, ends: Ends) -> Self {
-        Self { client, ends, term: 0, held: None, assembly: Assembly::default(), gone_by: None }
+        Self { client, ends, term: 0, leadership_term: -1, held: None, assembly: Assembly::default(), gone_by: None }
     }
 
     /// Does what there is to do; gives how much that was.
@@ -120,7 +122,7 @@ impl Session {
     }
 
     fn take_egress(&mut self, transport: &mut dyn Transport) -> Result<usize, Over> {
-        let Self { client, ends, term, assembly, .. } = self;
+        let Self { client, ends, term, leadership_term, assembly, .. } = self;
         let mut over = None;
         let tell = |event: LinkEvent| ends.egress.try_send(event).map_err(|_| Over::Deaf);
         let work = client.poll(transport, &mut |event| {
@@ -128,6 +130,9 @@ impl Session {
                 return;
             }
             let told = match event {
+                // Of a leader that fell and is still heard, or woke up: all that had no answer was asked of its successor
+                // anew, and between the parts of what that one says nothing may come.
+                ClientEvent::Message { leadership_term_id, .. } if leadership_term_id < *leadership_term => Ok(()),
                 ClientEvent::Message { payload, .. } => match assembly.take(payload) {
                     Ok(None) => Ok(()),
                     Ok(Some(Cow::Borrowed(message))) => tell(LinkEvent::Message(message.into())),
@@ -137,6 +142,7 @@ impl Session {
                     Err(error) => Err(error.into()),
                 },
                 ClientEvent::Connected { session_id, leader_member_id, leadership_term_id } => {
+                    *leadership_term = leadership_term_id;
                     ends.standing.note_leader(session_id, leader_member_id, leadership_term_id);
                     let _ = ends.opened.try_send(ClusterSessionId(session_id.cast_unsigned()));
                     Ok(())
@@ -148,6 +154,7 @@ impl Session {
                 ClientEvent::NewLeader { leader_member_id, leadership_term_id } => {
                     ends.standing.note_new_leader(leader_member_id, leadership_term_id);
                     assembly.clear();
+                    *leadership_term = leadership_term_id;
                     *term += 1;
                     tell(LinkEvent::LeaderChanged { term: *term })
                 }

@@ -199,6 +199,24 @@ fn messages_in_parts_are_put_together_and_what_a_leader_left_unfinished_is_dropp
 }
 
 #[test]
+fn a_leader_that_wakes_up_does_not_interrupt_its_successor() {
+    let mut rig = Rig::connected();
+    rig.lead(1);
+    assert_eq!(rig.events(), [LinkEvent::LeaderLost, LinkEvent::LeaderChanged { term: 1 }]);
+    let long: Vec<u8> = (0..600_000u32).map(|at| (at % 251) as u8).collect();
+    let mut offset = 0;
+    while let Some((header, bytes)) = part(&long, offset) {
+        offset += bytes.len();
+        rig.members[1].service_says(&session_message(TERM + 1, SESSION, 2, &[&header[..], bytes].concat()));
+        rig.run(100);
+        rig.says(b"of the term before");
+        rig.run(20);
+    }
+    assert_eq!(rig.events(), [message(&long)]);
+    assert!(rig.over.is_none(), "{:?}", rig.over);
+}
+
+#[test]
 fn an_edge_that_takes_nothing_leaves_the_rest_in_the_stream() {
     let mut rig = Rig::connected();
     let count = 2 * LINK_BACKLOG_MAX as u32;
