@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::directory::{ReadError, RecordChecksum};
+use super::reading::{ReadError, RecordChecksum};
 use crate::codec::archive::RecordingDescriptor;
 
 /// The name of the file.

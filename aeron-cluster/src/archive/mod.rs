@@ -11,6 +11,7 @@ mod client;
 mod counter;
 mod directory;
 mod error;
+mod reading;
 mod recording_log;
 mod recording_reader;
 mod recordings;
@@ -19,8 +20,9 @@ mod segment;
 
 pub use client::{ArchiveClient, ArchiveConfig};
 pub use counter::RecordingCounter;
-pub use directory::{ArchiveDir, ReadError, RecordChecksum};
+pub use directory::ArchiveDir;
 pub use error::{ArchiveError, ErrorCode};
+pub use reading::{ReadError, RecordChecksum};
 pub use recording_log::{EntryKind, RECORDING_LOG_FILE, RecordingLog, RecordingLogEntry, SnapshotGroup};
 pub use recording_reader::{RecordingEnd, RecordingReader};
 pub use recordings::DESCRIPTORS_MAX;

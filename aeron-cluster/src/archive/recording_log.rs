@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::directory::ReadError;
+use super::reading::ReadError;
 
 /// The name of the file, in a member's cluster directory.
 pub const RECORDING_LOG_FILE: &str = "recording.log";

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::directory::{ReadError, RecordChecksum};
+use super::reading::{ReadError, RecordChecksum};
 use super::segment::{FRAME_HEADER_BYTES, FrameHeader, Shape, has_empty_page};
 use crate::codec::archive::RecordingDescriptor;
 use crate::transport::{Action, Assembler, Fragment};

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::directory::{ReadError, RecordChecksum};
+use super::reading::{ReadError, RecordChecksum};
 use crate::codec::archive::RecordingDescriptor;
 
 /// Length of a frame's header, and what frames are aligned to.
