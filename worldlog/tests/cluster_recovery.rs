@@ -48,6 +48,8 @@ fn a_match_goes_on_after_a_stop_from_the_snapshot_that_was_taken_while_it_was_pl
     assert_eq!((&shown["leader"], shown["members"].as_array().unwrap().len()), (&leader.into(), 3), "{shown}");
     assert!(shown["edges"][0]["status"]["cluster"]["leader"] == leader, "{shown}");
     let running = export(&bench, "c", "running.wlm");
+    let of_leader = export(&bench, &format!("c/member-{leader}"), "leader.wlm");
+    assert_eq!(running[..], of_leader[..running.len()], "it is as far, a moment later");
 
     // Everything ends while bots play, and starts again.
     let swarm = play(&bench, &cluster, "24");

@@ -170,7 +170,7 @@ fn matches_of_data<G: Game>(at: &Where) -> Result<Value, Failure> {
 
 fn list<G: Game>(at: &Where, extent: HistoryExtent, answer: Answer) -> Done {
     let listed = match at.source.members()? {
-        Some(members) => json!({ "matches": matches_of_member::<G>(members.reader(), extent)? }),
+        Some(members) => json!({ "matches": matches_of_member::<G>(members.informed(), extent)? }),
         None => matches_of_data::<G>(at)?,
     };
     answer.give(&listed, || {

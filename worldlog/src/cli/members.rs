@@ -120,12 +120,21 @@ impl Members {
         })
     }
 
-    /// The member whose log is read: the one that was named; else a running one, or who came farthest.
+    /// The member whose log is read: the one that was named; else one that runs, but leads nobody if that can be, as
+    /// reading takes processor time; else who came farthest.
     pub(super) fn reader(&self) -> &Member {
-        let running = || self.members.iter().find(|member| member.standing() == Standing::Running);
-        let position = |member: &&Member| member.said().and_then(|said| said["position"].as_i64());
-        let farthest = || self.members.iter().max_by_key(position);
-        self.leader().or_else(running).or_else(farthest).expect("there is at least one")
+        let leader = self.leader().map(|member| member.config.member_id);
+        let worth = |member: &&Member| {
+            let position = member.said().and_then(|said| said["position"].as_i64());
+            let is_running = member.standing() == Standing::Running;
+            (is_running, is_running && Some(member.config.member_id) != leader, position)
+        };
+        self.members.iter().max_by_key(worth).expect("there is at least one")
+    }
+
+    /// The member that knows what is going on: who leads, or one that runs, or who came farthest.
+    pub(super) fn informed(&self) -> &Member {
+        self.leader().unwrap_or_else(|| self.reader())
     }
 }
 
