@@ -47,7 +47,15 @@ pub struct Match<G: Game> {
     steps: Vec<Arc<StepRecord>>,
 }
 
-/// All of a match but its keyframe, for a snapshot.
+/// A match for a snapshot: shared or copied, so that it can be written without the service.
+pub(crate) struct Captured {
+    pub(crate) state: MatchState,
+    pub(crate) keyframe: Arc<Keyframe>,
+    /// Ticks behind those of the state, in parts: all together may be more than a chunk holds.
+    pub(crate) more: Vec<Vec<Arc<StepRecord>>>,
+}
+
+/// All of a match but its keyframe.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MatchState {
     setup: MatchSetup,
@@ -57,9 +65,46 @@ pub(crate) struct MatchState {
     player_count: u32,
     position: u64,
     waiting: Vec<Waiting>,
+    /// The first ticks after the keyframe.
     steps: Vec<Arc<StepRecord>>,
     tick: u64,
     hash: u64,
+}
+
+impl MatchState {
+    /// How many of the ticks after the keyframe are not among its own.
+    pub(crate) fn missing_steps(&self, keyframe: &Keyframe) -> u64 {
+        self.tick.saturating_sub(keyframe.tick).saturating_sub(self.steps.len() as u64)
+    }
+
+    pub(crate) fn add_steps(&mut self, steps: Vec<Arc<StepRecord>>) {
+        self.steps.extend(steps);
+    }
+}
+
+/// Bytes of commands in one part of a match's ticks; a tick alone may have more.
+const STEPS_PART_BYTES: usize = 1024 * 1024;
+
+/// Ticks in parts, of which at least one; none but the last tick of each exceeds [`STEPS_PART_BYTES`].
+fn in_parts(steps: &[Arc<StepRecord>]) -> Vec<Vec<Arc<StepRecord>>> {
+    let (mut parts, mut bytes) = (vec![Vec::new()], 0);
+    for step in steps {
+        if bytes >= STEPS_PART_BYTES {
+            parts.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += step.inputs.iter().map(input_bytes).sum::<usize>();
+        parts.last_mut().expect("there is one").push(Arc::clone(step));
+    }
+    parts
+}
+
+/// About what an input takes.
+fn input_bytes(input: &Input) -> usize {
+    match input {
+        Input::Command { payload, .. } => payload.len() + 8,
+        _ => 8,
+    }
 }
 
 impl<G: Game> Match<G> {
@@ -168,9 +213,11 @@ impl<G: Game> Match<G> {
         (output, outcomes)
     }
 
-    pub(crate) fn capture(&self) -> (MatchState, Arc<Keyframe>) {
+    pub(crate) fn capture(&self) -> Captured {
         let keyframe = Arc::clone(self.simulation.keyframe());
         let after_keyframe = (self.simulation.tick() - keyframe.tick) as usize;
+        let mut parts = in_parts(&self.steps[self.steps.len() - after_keyframe..]);
+        let more = parts.split_off(1);
         let state = MatchState {
             setup: self.simulation.setup().clone(),
             label: self.label.clone(),
@@ -179,11 +226,11 @@ impl<G: Game> Match<G> {
             player_count: self.player_count,
             position: self.position,
             waiting: self.waiting.clone(),
-            steps: self.steps[self.steps.len() - after_keyframe..].to_vec(),
+            steps: parts.remove(0),
             tick: self.simulation.tick(),
             hash: self.simulation.columns().total_hash(),
         };
-        (state, keyframe)
+        Captured { state, keyframe, more }
     }
 
     /// Brings a match back: its keyframe, and the ticks after it run again. Calls `between` after each.

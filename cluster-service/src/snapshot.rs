@@ -1,7 +1,7 @@
 //! The service as a file: all matches and sessions at one log position.
 //!
 //! ```text
-//! HEAD Header | SERV ServiceState | (MTCH MatchState | KEYF keyframe)* in order of matches
+//! HEAD Header | SERV ServiceState | (MTCH MatchState | KEYF keyframe | STEP more ticks …)* in order of matches
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,17 +14,19 @@ use protocol::limits::{EDGE_KEY_BYTES, NONCE_BYTES};
 use serde::{Deserialize, Serialize};
 use snapshots::{ChunkFile, ChunkWriter, FileError, FileKind};
 
-use crate::matches::{MatchState, RestoreMatchError};
+use crate::matches::{Captured, MatchState, RestoreMatchError, StepRecord};
 use crate::reports::Reports;
 use crate::sessions::Sessions;
 use crate::ticker::Ticker;
 use crate::{Match, Outbox, Service};
 
-pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 2, name: "snapshot" };
+pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 3, name: "snapshot" };
 const HEAD: [u8; 4] = *b"HEAD";
 const SERV: [u8; 4] = *b"SERV";
 const MTCH: [u8; 4] = *b"MTCH";
 const KEYF: [u8; 4] = *b"KEYF";
+/// Files of version 2 have none: all ticks are in MTCH.
+const STEP: [u8; 4] = *b"STEP";
 
 /// What a snapshot is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +63,7 @@ struct ServiceState {
 pub(crate) struct Snapshot {
     header: Header,
     state: ServiceState,
-    matches: Vec<(MatchState, Arc<Keyframe>)>,
+    matches: Vec<Captured>,
 }
 
 impl Snapshot {
@@ -79,10 +81,14 @@ impl Snapshot {
         let mut chunks = ChunkWriter::new(KIND);
         chunks.push_value(HEAD, &self.header);
         chunks.push_value(SERV, &self.state);
-        for (state, keyframe) in &self.matches {
+        for Captured { state, keyframe, more } in &self.matches {
             chunks.push_value(MTCH, state);
             chunks.push(KEYF, &keyframe.encode());
             between();
+            for steps in more {
+                chunks.push_value(STEP, steps);
+                between();
+            }
         }
         chunks.finish()
     }
@@ -147,10 +153,18 @@ impl<G: Game> Service<G> {
         let state: ServiceState = file.expect_value(SERV)?;
         for _ in 0..header.matches {
             let chunk = file.expect(MTCH)?;
-            let of: MatchState = file.value(&chunk)?;
+            let mut of: MatchState = file.value(&chunk)?;
             let bytes = file.expect(KEYF)?;
             let keyframe =
                 Keyframe::decode(&bytes.bytes).map_err(|error| file.error(bytes.offset, error.to_string()))?;
+            while of.missing_steps(&keyframe) > 0 {
+                let part = file.expect(STEP)?;
+                let steps: Vec<Arc<StepRecord>> = file.value(&part)?;
+                if steps.is_empty() {
+                    return Err(file.error(part.offset, "ticks are missing").into());
+                }
+                of.add_steps(steps);
+            }
             let restored = Match::restore(of, keyframe, between)
                 .map_err(|source: RestoreMatchError| file.error(chunk.offset, source.to_string()))?;
             service.matches.insert(restored.simulation().match_id().0, restored);

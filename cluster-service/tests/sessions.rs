@@ -50,7 +50,7 @@ fn only(outcomes: &[SessionOutcomeT]) -> &SessionOutcomeT {
 
 /// The state without where and when it was taken.
 fn state(host: &SimHost<OnCommand>) -> Vec<Vec<u8>> {
-    let kind = FileKind { magic: *b"WLSN", version: 2, name: "snapshot" };
+    let kind = FileKind { magic: *b"WLSN", version: 3, name: "snapshot" };
     let mut file = ChunkFile::decode(Path::new("memory"), &host.snapshot(), kind).unwrap();
     std::iter::from_fn(|| file.next_chunk()).skip(1).map(|chunk| chunk.bytes).collect()
 }
@@ -123,6 +123,34 @@ fn an_epoch_that_is_not_the_sessions_is_refused() {
     }
     assert_eq!(coins(&host, joined.player), 0);
     assert_eq!(only(&outcomes(&edge.say(&mut host, deposit(1, 2, 1)))).code, 0);
+}
+
+#[test]
+fn a_snapshot_holds_whatever_commands_came_since_the_keyframe() {
+    let mut host = SimHost::<AtRate>::new(START_MS);
+    let edge = Edge::connect(&mut host);
+    edge.open(&mut host);
+    edge.join(&mut host, &token(1)).unwrap();
+    let mut seq = 0;
+    for _ in 0..280 {
+        let mut next = || {
+            seq += 1;
+            // No command of the game, and an input of the tick all the same.
+            (1, 1, seq, (0..512).map(|at| (seq + at) as u8).collect())
+        };
+        edge.say(&mut host, commands(&std::array::from_fn::<_, 32, _>(|_| next())));
+        host.advance(34);
+    }
+    let snapshot = host.snapshot();
+    let kind = FileKind { magic: *b"WLSN", version: 3, name: "snapshot" };
+    let mut file = ChunkFile::decode(Path::new("memory"), &snapshot, kind).unwrap();
+    let lengths: Vec<usize> = std::iter::from_fn(|| file.next_chunk()).map(|chunk| chunk.bytes.len()).collect();
+    assert!(lengths.iter().sum::<usize>() > 4 << 20, "{lengths:?}");
+    assert!(lengths.iter().all(|length| *length < 2 << 20), "no part grows with what players send: {lengths:?}");
+    let hash = |host: &SimHost<AtRate>| host.service().get_match(1).unwrap().simulation().columns().total_hash();
+    let before = hash(&host);
+    host.crash_and_recover(Some(&snapshot)).unwrap();
+    assert_eq!(hash(&host), before);
 }
 
 #[test]
