@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::mark::is_alive;
 use super::process::Process;
@@ -135,6 +135,25 @@ fn a_start_that_a_mark_file_refuses_is_tried_again_and_is_no_failure() {
     }
     let (jvm, _) = running.up();
     assert!(is_alive(jvm));
+    running.supervisor.stop().unwrap();
+}
+
+#[test]
+fn a_mark_whose_process_number_is_somebody_elses_by_now_is_waited_out() {
+    let bench = Bench::new();
+    let cluster = bench.directories().cluster;
+    fs::create_dir_all(&cluster).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let written_ms = i64::try_from(now.as_millis()).unwrap() - 6_000;
+    let mut mark = vec![0; 64];
+    for (offset, half) in [(0, 128_u16), (2, 200), (4, 110), (6, 2)] {
+        mark[offset..offset + 2].copy_from_slice(&half.to_le_bytes());
+    }
+    mark[16..24].copy_from_slice(&written_ms.to_le_bytes());
+    mark[32..40].copy_from_slice(&i64::from(std::process::id()).to_le_bytes());
+    fs::write(cluster.join("cluster-mark-service-0.dat"), mark).unwrap();
+    let running = bench.start(LIVES, LIVES);
+    running.up();
     running.supervisor.stop().unwrap();
 }
 

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::settings::Directories;
 
 /// How long the time in a mark file counts; fixed in Aeron's archive, consensus module and service container.
-const LIVENESS: Duration = Duration::from_secs(10);
+pub(super) const LIVENESS: Duration = Duration::from_secs(10);
 /// Beyond the moment from which a start is allowed: clocks of two processes are read at different times.
 const MARGIN: Duration = Duration::from_millis(100);
 

@@ -41,9 +41,11 @@ const EARLY: Duration = Duration::from_secs(30);
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// A live process on the member's directories is waited for so long: a killed supervisor's children end with it, but
-/// a little later.
-const ALIVE_MAX: Duration = Duration::from_secs(3);
+/// A live process on the member's directories is waited for so long. A killed supervisor's children end with it, but may
+/// have a disk to wait for; and a process number may be somebody else's by now, as after a restart of a container: who
+/// does not keep the mark alive is no owner of it.
+const ALIVE_MAX: Duration = Duration::from_secs(11);
+const _: () = assert!(ALIVE_MAX.as_millis() > mark::LIVENESS.as_millis(), "an old mark must have run out");
 /// Between two looks at mark files that keep a start out.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Of each log, when the supervisor gives up.
@@ -237,10 +239,11 @@ impl Run {
 
     fn keep_up(&mut self) -> Result<(), SuperviseError> {
         loop {
-            remove_memory(&self.plan.directories.aeron)?;
             if self.is_stopped_before_free()? {
                 return Ok(());
             }
+            // Not before: the driver of a supervisor that was killed may be about to end.
+            remove_memory(&self.plan.directories.aeron)?;
             let begun = Instant::now();
             match self.run_once()? {
                 End::Stopped => return remove_memory(&self.plan.directories.aeron),
