@@ -49,6 +49,9 @@ const LINGER_MS: u64 = 3_000;
 /// The conductor is called this often even if nothing happened: it keeps the client alive.
 const QUIET_LIMIT: Duration = Duration::from_millis(1);
 
+/// A driver shows life every 1,000 ms.
+const SILENCE_MS: i64 = 1_500;
+
 /// What all handles on a client share. Handles keep it alive: it owns the memory that they point into.
 pub(super) struct Conductor {
     conductor: Arc<Mutex<ClientConductor>>,
@@ -59,6 +62,8 @@ pub(super) struct Conductor {
     pub(super) values: AtomicBuffer,
     failure: Arc<Mutex<Option<String>>>,
     dir: PathBuf,
+    /// The driver's process.
+    pid: i64,
     began: Instant,
     /// When the conductor was called last, in microseconds since `began`.
     worked_us: AtomicU64,
@@ -166,6 +171,7 @@ impl Conductor {
             values,
             failure,
             dir: dir.to_owned(),
+            pid: cnc::pid(&mapped),
             began: Instant::now(),
             worked_us: AtomicU64::new(0),
             _private: private,
@@ -215,10 +221,14 @@ impl Conductor {
     }
 
     /// A driver that ends in order says so with a negative time of its last sign of life, which aeron-rs takes for one
-    /// that lives for ever.
+    /// that lives for ever. One that was killed says nothing: after a silence that is short, but longer than a live one's,
+    /// its process is looked for, as waiting for its limit would leave us deaf for that long.
     fn check_ended(&self) -> Result<(), TransportError> {
         match self.proxy.time_of_last_driver_keepalive() {
             ..0 => Err(self.fail("it has ended")),
+            seen_ms if Self::epoch_ms() - seen_ms > SILENCE_MS && !is_alive(self.pid) => {
+                Err(self.fail(format!("its process {} is gone", self.pid)))
+            }
             _ => Ok(()),
         }
     }
