@@ -3,10 +3,7 @@
 //! What can be asked of a process, and how it is answered, is with the process.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::config::write_once;
 use crate::operator::Operator;
 
 pub(crate) struct HttpServer {
@@ -64,24 +62,17 @@ impl HttpServer {
     }
 }
 
-/// Reads the key for what changes something, or makes one on first use.
+/// Reads the key for what changes something, or makes one on first use. Several processes at once get the same.
 pub(crate) fn admin_key(path: &Path) -> Result<String, String> {
-    match std::fs::read_to_string(path) {
-        Ok(key) if key.trim().len() >= 32 => Ok(key.trim().to_owned()),
-        Ok(_) => Err(format!("{}: the key is too short; remove the file to have a new one made", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut bytes = [0u8; 32];
-            aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system has no randomness".to_owned())?;
-            let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let written = file
-                .as_mut()
-                .map_err(|error| error.to_string())
-                .and_then(|file| file.write_all(key.as_bytes()).map_err(|error| error.to_string()));
-            written.map_err(|error| format!("{}: {error}", path.display()))?;
-            Ok(key)
-        }
-        Err(error) => Err(format!("{}: {error}", path.display())),
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    if !path.try_exists().map_err(failed)? {
+        let mut bytes = [0u8; 32];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system has no randomness".to_owned())?;
+        write_once(path, crate::cli::to_hex(&bytes).as_bytes()).map_err(failed)?;
+    }
+    match std::fs::read_to_string(path).map_err(failed)?.trim() {
+        key if key.len() >= 32 => Ok(key.to_owned()),
+        _ => Err(format!("{}: the key is too short; remove the file to have a new one made", path.display())),
     }
 }
 
@@ -223,5 +214,28 @@ pub(crate) fn taken(error: &str, option: &str) -> String {
         format!("{error}; another process has this address: stop it, or choose another with {option}")
     } else {
         error.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_that_start_at_once_have_the_same_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys").join("admin.key");
+        let begin = std::sync::Barrier::new(4);
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let make = || {
+                begin.wait();
+                admin_key(&path).unwrap()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0] && key.len() == 64), "{keys:?}");
+        std::fs::write(&path, "short").unwrap();
+        assert!(admin_key(&path).unwrap_err().contains("too short"));
     }
 }

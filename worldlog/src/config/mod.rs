@@ -23,6 +23,7 @@ use aeron_cluster::member::{
 
 pub use error::ConfigError;
 pub use secret::SECRET_BYTES;
+pub(crate) use secret::write_once;
 
 /// A file that was read and checked. A process uses its own section and `cluster`.
 #[derive(Debug, Clone, PartialEq, Eq)]

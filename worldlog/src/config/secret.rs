@@ -50,19 +50,25 @@ fn make(path: &Path) -> Result<[u8; SECRET_BYTES], ConfigError> {
     let failed = |source| ConfigError::Secret { path: path.to_owned(), source };
     let mut bytes = [0; SECRET_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| failed(ErrorKind::Unsupported.into()))?;
+    write_once(path, crate::cli::to_hex(&bytes).as_bytes()).map_err(failed)?;
+    read(path)
+}
+
+/// Writes a file for its owner alone, unless it is there: whoever comes second keeps the first one's, and nobody reads
+/// half of it. Makes the folder.
+pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    // Written aside and linked, so that nobody reads half of it and whoever comes second keeps the first one's.
+    fs::create_dir_all(folder)?;
     let fresh = folder.join(format!(".secret-{}-{:?}", std::process::id(), std::thread::current().id()));
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).and_then(|mut file| {
-        file.write_all(crate::cli::to_hex(&bytes).as_bytes())?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::hard_link(&fresh, path)
     });
     let _ = fs::remove_file(&fresh);
     match written {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => read(path),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 
