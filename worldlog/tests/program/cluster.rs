@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use super::{Bench, Running};
 
 /// A cluster on this machine; ends with the test.
 pub(crate) struct Cluster {
-    child: Running,
+    /// Until it was told to stop.
+    child: Option<Running>,
     events: Receiver<Value>,
     members: BTreeMap<u64, (u64, u64)>,
     leader: Option<u64>,
@@ -42,7 +43,7 @@ impl Bench {
             }
         });
         let mut cluster =
-            Cluster { child: Running(child), events, members: BTreeMap::new(), leader: None, ready: Value::Null };
+            Cluster { child: Some(Running(child)), events, members: BTreeMap::new(), leader: None, ready: Value::Null };
         cluster.ready = cluster.wait_for("ready", READY_MAX, |event| event["event"] == "ready");
         cluster
     }
@@ -124,10 +125,22 @@ impl Cluster {
     }
 
     /// Ctrl-C, and how it ended.
-    pub(crate) fn stop(self) {
-        self.child.interrupt();
-        let answer = self.child.answer_of_status();
+    pub(crate) fn stop(mut self) {
+        let answer = self.end().unwrap();
         assert!(answer.success(), "{answer}");
+    }
+
+    fn end(&mut self) -> Option<ExitStatus> {
+        let child = self.child.take()?;
+        child.interrupt();
+        Some(child.answer_of_status())
+    }
+}
+
+impl Drop for Cluster {
+    /// Also where a claim failed: a cluster that is killed leaves shared memory behind.
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
