@@ -7,10 +7,14 @@
 //!
 //! - *pause*: from the kill until both processes are started; the supervisor waits longer after each early end.
 //! - *lead*: from their start until the member leads: the Java process, its election, and all that is applied again.
-//! - *applying*: of that, from the first entry that the service applied until it led; read from `status.json`, which is
-//!   written five times a second.
+//! - *applying*: of that, from the first entry that the service applied until it led; to 0.2 s, as it is read from
+//!   `status.json`.
 //! - *ack*: from their start until every bot has the outcome that it waited for when the member was killed. Beyond *lead* it is the edge that finds its way
 //!   back: it has to notice that the member was gone.
+//!
+//! What it shows (2 cores that others used too, 128 bots, 4 to 16 MiB of log, 500 to 4,400 ticks): the member leads 0.6 to
+//! 0.8 s after its start with a snapshot, whatever the log's length, and 0.8 to 1.4 s without one. Players wait for 5 to 6 s
+//! in every case: for the edge, not for the log.
 
 #![allow(dead_code, reason = "the harness of the tests has more than this needs")]
 #![expect(clippy::print_stdout, reason = "a bench reports on stdout")]
@@ -39,8 +43,10 @@ const FILL_MAX: Duration = Duration::from_secs(60);
 const WITNESSES: &str = "48";
 /// Of the witnesses, before the kill and after the edge is back.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Between two kills: five within a minute, and the supervisor gives the member up.
-const CALM: Duration = Duration::from_secs(16);
+/// Before each kill: after five within a minute the supervisor gives the member up.
+const CALM: Duration = Duration::from_secs(8);
+/// The figures in `status.json` are no older.
+const STATUS_AGE: Duration = Duration::from_millis(300);
 
 struct Row {
     log_bytes: u64,
@@ -131,7 +137,9 @@ fn crash(bench: &Bench, cluster: &mut Cluster, has_snapshot: bool) -> Row {
     let killed = Instant::now();
     cluster.wait_for("member_up", BACK_MAX, |event| event["event"] == "member_up");
     let (pause, begun) = (killed.elapsed(), Instant::now());
-    let (said, lead, applying) = until_it_leads(bench, cluster.pids(0).1, begun);
+    let (lead, applying) = until_it_leads(bench, cluster.pids(0).1, begun);
+    std::thread::sleep(STATUS_AGE);
+    let said = status(bench, 0).unwrap();
     let is_back = || {
         let edge = bench.run(&["status", "--cluster", "c", "--json"]).found()["edges"][0]["status"].clone();
         !edge["cluster"]["leader"].is_null() && edge["cluster"]["term"] == said["term"]
@@ -159,14 +167,14 @@ fn crash(bench: &Bench, cluster: &mut Cluster, has_snapshot: bool) -> Row {
     row
 }
 
-/// What the new service says first as leader, when that was, and since when it had been applying.
-fn until_it_leads(bench: &Bench, service: u64, begun: Instant) -> (Value, Duration, Duration) {
+/// When the new service led, and how long it had been applying until then.
+fn until_it_leads(bench: &Bench, service: u64, begun: Instant) -> (Duration, Duration) {
     let mut idle_until = Duration::ZERO;
     loop {
         let said = status(bench, 0).filter(|said| number(said, "pid") == service).unwrap_or_default();
         let elapsed = begun.elapsed();
         if said["role"] == "leader" && number(&said, "entries") > 0 {
-            return (said, elapsed, elapsed.saturating_sub(idle_until));
+            return (elapsed, elapsed.saturating_sub(idle_until));
         }
         if number(&said, "entries") == 0 {
             idle_until = elapsed;
