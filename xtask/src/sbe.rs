@@ -177,7 +177,7 @@ fn adopt(workspace: &Workspace, schema: &Schema, from: &Path, to: &Path) -> Outc
     );
     let is_dropped = |line: &&str| {
         let module = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'));
-        !module.is_some_and(|name| !modules.iter().any(|kept| kept == name))
+        module.is_none_or(|name| modules.iter().any(|kept| kept == name))
     };
     let library: Vec<&str> = library.lines().filter(is_dropped).collect();
     let mut files = vec![("mod.rs".to_owned(), library.join("\n") + "\n")];
