@@ -36,7 +36,7 @@ const FAILURES_MAX: usize = 5;
 /// See [`FAILURES_MAX`].
 const FAILURES_WITHIN: Duration = Duration::from_secs(60);
 /// An end after so long is not early, and the pause before the next start is the least again.
-const EARLY: Duration = Duration::from_secs(30);
+const EARLY: Duration = Duration::from_secs(10);
 /// The pause after the first early end; doubled with each further one.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Longest pause.
