@@ -250,6 +250,9 @@ impl Run {
                 End::Down { reason, is_refused, last_words } => {
                     tracing::info!(reason, "a member went down");
                     self.tell(MemberEvent::Down { reason: reason.clone() });
+                    // At once: whoever looks for the driver must not find the file of the dead one, nor is it left behind
+                    // when this was one end too many.
+                    remove_memory(&self.plan.directories.aeron)?;
                     let pause = if is_refused {
                         REFUSED_PAUSE
                     } else {
@@ -258,8 +261,6 @@ impl Run {
                         let last = || SuperviseError::GaveUp(format!("{many}; last words:\n{last_words}"));
                         pause.ok_or_else(last)?.max(self.plan.absence)
                     };
-                    // Before the pause: whoever looks for the driver must not find the file of the dead one.
-                    remove_memory(&self.plan.directories.aeron)?;
                     if self.is_stopped_within(pause) {
                         return Ok(());
                     }
