@@ -27,8 +27,8 @@ pub use entry::{Event, LogEntry, TimerId};
 pub use host::MatchStatus;
 pub use host::aeron::{
     AeronHost, AeronHostConfig, AeronStatus, AeronView, Desync, HistoryError, HistoryExtent, MemberFiles,
-    MemberService, RunError, SnapshotPlan, Verdict, export_member_match, export_running_match, list_member_matches,
-    log_entry, run_member,
+    MemberService, RunError, SERVICE_COUNT, SnapshotPlan, Verdict, export_member_match, export_running_match,
+    list_member_matches, log_entry, run_member,
 };
 pub use host::local::{
     EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,

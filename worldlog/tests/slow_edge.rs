@@ -13,7 +13,7 @@ mod program;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use aeron_cluster::member::{DriverConfig, IdleProfile};
+use aeron_cluster::member::{DriverConfig, IdleProfile, MemberEndpoints};
 use net_edge::{Cluster as _, ClusterLink, LinkEvent};
 use program::cluster::{Cluster, signal, status};
 use program::{Bench, Running};
@@ -252,13 +252,10 @@ fn say_hello(link: &mut ClusterLink) {
 fn third_edge(bench: &Bench) -> AeronCluster {
     let config = Config::load(&bench.path("c/edge-0/worldlog.toml")).unwrap();
     let edge = config.edge.as_ref().unwrap();
-    let member = |member: &aeron_cluster::member::MemberEndpoints| {
-        (member.id, format!("{}:{}", member.host, member.ingress_port))
-    };
     let (_, last) = edge.egress_ports;
     let options = AeronOptions {
         aeron_dir: DriverConfig::new(&edge.dir, "edge").aeron,
-        endpoints: config.cluster.members.iter().map(member).collect(),
+        endpoints: config.cluster.members.iter().map(MemberEndpoints::ingress).collect(),
         egress_host: edge.egress_host.clone(),
         // Far from those that the edge itself takes first.
         egress_ports: (last - 7, last),

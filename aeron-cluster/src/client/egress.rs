@@ -1,7 +1,7 @@
 //! What members and services say to us.
 //!
-//! A leader has two streams to each client, its consensus module's and its service's; around a change of leader there
-//! are up to four. Order holds within each only.
+//! A leader's consensus module and its service each write to a client: into one stream where they share a driver, as on
+//! stock members, else into two; around a change of leader there are twice as many. Order holds within each only.
 
 use crate::codec::cluster::EgressMessage;
 use crate::counters::{self, LOCAL_SOCKET_ADDRESS};

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::transport::idle::IdleStrategy;
+
 /// Everything that tells one member from another, and all of them from a cluster of somebody else.
 ///
 /// What is marked *equal on all* must be so on every member, or they do not understand each other.
@@ -79,8 +81,8 @@ impl MemberConfig {
 /// What a client is told of the members: `id=host:port`, joined by commas.
 #[must_use]
 pub fn ingress_endpoints(members: &[MemberEndpoints]) -> String {
-    let of = |member: &MemberEndpoints| format!("{}={}:{}", member.id, member.host, member.ingress_port);
-    members.iter().map(of).collect::<Vec<_>>().join(",")
+    let of = |(id, endpoint): (i32, String)| format!("{id}={endpoint}");
+    members.iter().map(|member| of(member.ingress())).collect::<Vec<_>>().join(",")
 }
 
 /// Where a member is reached. All ports are UDP and differ from each other.
@@ -115,6 +117,12 @@ impl MemberEndpoints {
             catchup_port: first + 3,
             archive_port: first + 4,
         }
+    }
+
+    /// Its id, and where it takes clients' messages, as [`ClientConfig`](crate::client::ClientConfig) wants them.
+    #[must_use]
+    pub fn ingress(&self) -> (i32, String) {
+        (self.id, format!("{}:{}", self.host, self.ingress_port))
     }
 
     /// Its ports, in the order of the fields.
@@ -247,6 +255,17 @@ macro_rules! words {
 }
 
 words!(Durability, "quorum-memory, quorum-disk", QuorumMemory = "quorum-memory", QuorumDisk = "quorum-disk");
+impl IdleProfile {
+    /// How Rust processes beside such a member wait.
+    #[must_use]
+    pub const fn strategy(self) -> IdleStrategy {
+        match self {
+            Self::Laptop => IdleStrategy::Backoff,
+            Self::Server => IdleStrategy::Yield,
+        }
+    }
+}
+
 words!(IdleProfile, "laptop, server", Laptop = "laptop", Server = "server");
 
 /// How long a member waits for whom. Start from [`fast`](Self::fast) or [`aeron`](Self::aeron).

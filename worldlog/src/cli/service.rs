@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aeron_cluster::member::{IdleProfile, MemberConfig, die_with_parent};
+use aeron_cluster::member::{MemberConfig, MemberEndpoints, die_with_parent};
 use aeron_cluster::service::{ContainerConfig, Ended};
 use aeron_cluster::transport::aeron::AeronConfig;
-use aeron_cluster::transport::idle::IdleStrategy;
 use clap::Args;
 use cluster_service::{AeronHostConfig, EdgeKey, MemberService, SnapshotPlan, fingerprint, run_member};
 use ecs_state::Game;
@@ -59,10 +58,7 @@ fn member_service(config: &Config, stop: &Arc<AtomicBool>) -> Result<MemberServi
     let secret = config.cluster.read_secret().map_err(|error| Failure::Failed(error.to_string()))?;
     let edge_key = EdgeKey::of_secret(&secret);
     std::fs::create_dir_all(&node.dir).map_err(|error| Failure::Failed(format!("{}: {error}", node.dir.display())))?;
-    let idle = match member.idle {
-        IdleProfile::Laptop => IdleStrategy::Backoff,
-        IdleProfile::Server => IdleStrategy::Yield,
-    };
+    let idle = member.idle.strategy();
     Ok(MemberService {
         host: AeronHostConfig {
             member: node.id as u32,
@@ -79,11 +75,7 @@ fn member_service(config: &Config, stop: &Arc<AtomicBool>) -> Result<MemberServi
             ..ContainerConfig::default()
         },
         aeron: AeronConfig { idle, stop: Arc::clone(stop), ..AeronConfig::new(&member.directories.aeron) },
-        ingress_endpoints: member
-            .members
-            .iter()
-            .map(|member| (member.id, format!("{}:{}", member.host, member.ingress_port)))
-            .collect(),
+        ingress_endpoints: member.members.iter().map(MemberEndpoints::ingress).collect(),
         address: own.host.clone(),
         snapshots: SnapshotPlan {
             every: some(node.snapshot_every_minutes).map(|minutes| Duration::from_secs(60 * u64::from(minutes))),

@@ -81,8 +81,6 @@ fn list(source: &Source, answer: Answer) -> Done {
 
 // ---- members of a cluster -----------------------------------------------------------------------------
 
-/// Ours is the only service of a member.
-const SERVICE_COUNT: usize = 1;
 /// How long all members may take for a snapshot. Players wait meanwhile, so one that takes longer is a fault.
 const TAKE_MAX: Duration = Duration::from_secs(300);
 /// Between two words about a snapshot that is being taken.
@@ -151,7 +149,7 @@ fn refused(member: &Member, error: &ToggleError) -> Failure {
 }
 
 fn newest(member: &Member) -> Option<SnapshotGroup> {
-    RecordingLog::read(&member.config.directories.cluster).ok()?.latest_snapshot(SERVICE_COUNT)
+    RecordingLog::read(&member.config.directories.cluster).ok()?.latest_snapshot(cluster_service::SERVICE_COUNT)
 }
 
 /// Length of both parts of a snapshot, if the archive's catalog says so.
@@ -171,7 +169,7 @@ fn list_of_members(members: &Members, answer: Answer) -> Done {
         let id = member.config.member_id;
         let index = RecordingLog::read(&member.config.directories.cluster);
         let index = index.map_err(|error| Failure::Failed(format!("member {id}: {error}")))?;
-        for snapshot in index.snapshots(SERVICE_COUNT) {
+        for snapshot in index.snapshots(cluster_service::SERVICE_COUNT) {
             let entry = index.entries.iter().find(|entry| Some(&entry.recording_id) == snapshot.recording_ids.first());
             found.push(json!({
                 "member": id,

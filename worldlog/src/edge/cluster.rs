@@ -12,7 +12,6 @@ use aeron_cluster::client::{ClientConfig, ClusterClient};
 use aeron_cluster::member::IdleProfile;
 use aeron_cluster::transport::Transport as _;
 use aeron_cluster::transport::aeron::{AeronConfig, AeronTransport};
-use aeron_cluster::transport::idle::IdleStrategy;
 use cluster_service::EdgeKey;
 use net_edge::{Cluster, ClusterLink, Ingress, OfferError};
 use protocol::limits::{EGRESS_TERM_BYTES_MIN, LINK_BACKLOG_MAX};
@@ -134,7 +133,7 @@ impl Cluster for AeronCluster {
         let (opened, is_open) = sync_channel(1);
         let ends = Ends { ingress, egress: events, opened, standing: Arc::clone(&self.standing) };
         let config = AeronConfig {
-            idle: strategy(self.options.idle),
+            idle: self.options.idle.strategy(),
             stop: Arc::clone(&self.stop),
             ..AeronConfig::new(&self.options.aeron_dir)
         };
@@ -190,13 +189,6 @@ impl Ingress for Way {
 
     fn begin_term(&mut self, term: u64) {
         self.term = term;
-    }
-}
-
-const fn strategy(idle: IdleProfile) -> IdleStrategy {
-    match idle {
-        IdleProfile::Laptop => IdleStrategy::Backoff,
-        IdleProfile::Server => IdleStrategy::Yield,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aeron_cluster::member::{DriverConfig, Java};
+use aeron_cluster::member::{DriverConfig, Java, MemberEndpoints};
 use net_edge::{Certificate, Cluster, EdgeConfig, EdgeServer, TokenSigner};
 use protocol::limits::EDGE_NAME_BYTES_MAX;
 
@@ -164,12 +164,9 @@ fn driver_config(section: &EdgeSection, cluster: &ClusterSection) -> DriverConfi
 }
 
 fn options(section: &EdgeSection, cluster: &ClusterSection, driver: &DriverConfig) -> AeronOptions {
-    let endpoint = |member: &aeron_cluster::member::MemberEndpoints| {
-        (member.id, format!("{}:{}", member.host, member.ingress_port))
-    };
     AeronOptions {
         aeron_dir: driver.aeron.clone(),
-        endpoints: cluster.members.iter().map(endpoint).collect(),
+        endpoints: cluster.members.iter().map(MemberEndpoints::ingress).collect(),
         egress_host: section.egress_host.clone(),
         egress_ports: section.egress_ports,
         idle: section.idle,

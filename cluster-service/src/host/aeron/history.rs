@@ -33,7 +33,7 @@ const LOG_CHANNEL: &str = "alias=log";
 const REPLAY_CHANNEL: &str = "aeron:ipc";
 const REPLAY_STREAM: i32 = 1_103;
 /// Ours is the only service of a member.
-const SERVICE_COUNT: usize = 1;
+pub const SERVICE_COUNT: usize = 1;
 
 /// The directories of a member that has stopped, or a copy of them.
 #[derive(Debug, Clone)]

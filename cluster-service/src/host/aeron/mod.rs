@@ -37,7 +37,8 @@ use protocol::limits::EDGE_KEY_BYTES;
 
 pub use entry::log_entry;
 pub use history::{
-    HistoryError, HistoryExtent, MemberFiles, export_member_match, export_running_match, list_member_matches,
+    HistoryError, HistoryExtent, MemberFiles, SERVICE_COUNT, export_member_match, export_running_match,
+    list_member_matches,
 };
 pub use run::{MemberService, RunError, run_member};
 pub use snapshot_plan::SnapshotPlan;
