@@ -41,7 +41,7 @@ impl DriverConfig {
             mtu_bytes: 1408,
             heap_mib: 64,
             client_liveness_timeout: Duration::from_secs(5),
-            image_liveness_timeout: Duration::from_secs(2),
+            image_liveness_timeout: Duration::from_secs(1),
         }
     }
 
