@@ -265,6 +265,7 @@ impl Manifest {
             components: layouts.iter().map(pack_layout).collect(),
             rejections: rejections.iter().map(|r| fb::RejectionT { code: r.code, name: r.name.clone() }).collect(),
             command_schema: command_schema.to_vec(),
+            interest: None,
         };
         let mut builder = flatbuffers::FlatBufferBuilder::new();
         let root = table.pack(&mut builder);
@@ -388,6 +389,7 @@ fn pack_layout(layout: &Layout) -> fb::ComponentT {
                 name: field.name.clone(),
                 kind: fb::FieldKind(field.kind as u8),
                 scale: field.scale,
+                step: 1,
             })
             .collect(),
     }

@@ -324,6 +324,199 @@ pub mod worldlog {
         }
 
         impl ::flatbuffers::SimpleToVerifyInSlice for Sync {}
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_RULE: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_RULE: u8 = 5;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_RULE: [Rule; 6] =
+            [Rule::Near, Rule::Always, Rule::Owner, Rule::Team, Rule::Audience, Rule::TeamRows];
+
+        /// What an entity's having a component says of who hears of the entity; or who hears of the component's rows.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct Rule(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl Rule {
+            /// Where the entity is decides.
+            pub const Near: Self = Self(0);
+            /// Everybody hears of the entity.
+            pub const Always: Self = Self(1);
+            /// Its owner alone hears of the entity.
+            pub const Owner: Self = Self(2);
+            /// The owner's team alone hears of the entity.
+            pub const Team: Self = Self(3);
+            /// Teams whose bit is set in a field of this component hear of the entity: the game's own rule.
+            pub const Audience: Self = Self(4);
+            /// The owner's team alone hears of rows of this component.
+            pub const TeamRows: Self = Self(5);
+
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 5;
+            pub const ENUM_VALUES: &'static [Self] =
+                &[Self::Near, Self::Always, Self::Owner, Self::Team, Self::Audience, Self::TeamRows];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::Near => Some("Near"),
+                    Self::Always => Some("Always"),
+                    Self::Owner => Some("Owner"),
+                    Self::Team => Some("Team"),
+                    Self::Audience => Some("Audience"),
+                    Self::TeamRows => Some("TeamRows"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for Rule {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for Rule {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
+
+        impl ::flatbuffers::Push for Rule {
+            type Output = Rule;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
+
+        impl ::flatbuffers::EndianScalar for Rule {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
+
+        impl<'a> ::flatbuffers::Verifiable for Rule {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
+
+        impl ::flatbuffers::SimpleToVerifyInSlice for Rule {}
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MIN_SHAPE: u8 = 0;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        pub const ENUM_MAX_SHAPE: u8 = 1;
+        #[deprecated(
+            since = "2.0.0",
+            note = "Use associated constants instead. This will no longer be generated in 2021."
+        )]
+        #[allow(non_camel_case_types)]
+        pub const ENUM_VALUES_SHAPE: [Shape; 2] = [Shape::Radius, Shape::Rectangle];
+
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct Shape(pub u8);
+        #[allow(non_upper_case_globals)]
+        impl Shape {
+            pub const Radius: Self = Self(0);
+            pub const Rectangle: Self = Self(1);
+
+            pub const ENUM_MIN: u8 = 0;
+            pub const ENUM_MAX: u8 = 1;
+            pub const ENUM_VALUES: &'static [Self] = &[Self::Radius, Self::Rectangle];
+            /// Returns the variant's name or "" if unknown.
+            pub fn variant_name(self) -> Option<&'static str> {
+                match self {
+                    Self::Radius => Some("Radius"),
+                    Self::Rectangle => Some("Rectangle"),
+                    _ => None,
+                }
+            }
+        }
+        impl ::core::fmt::Debug for Shape {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+                if let Some(name) = self.variant_name() {
+                    f.write_str(name)
+                } else {
+                    f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+                }
+            }
+        }
+        impl<'a> ::flatbuffers::Follow<'a> for Shape {
+            type Inner = Self;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+                Self(b)
+            }
+        }
+
+        impl ::flatbuffers::Push for Shape {
+            type Output = Shape;
+            #[inline]
+            unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+                unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+            }
+        }
+
+        impl ::flatbuffers::EndianScalar for Shape {
+            type Scalar = u8;
+            #[inline]
+            fn to_little_endian(self) -> u8 {
+                self.0.to_le()
+            }
+            #[inline]
+            #[allow(clippy::wrong_self_convention)]
+            fn from_little_endian(v: u8) -> Self {
+                let b = u8::from_le(v);
+                Self(b)
+            }
+        }
+
+        impl<'a> ::flatbuffers::Verifiable for Shape {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                u8::run_verifier(v, pos)
+            }
+        }
+
+        impl ::flatbuffers::SimpleToVerifyInSlice for Shape {}
         pub enum FieldOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
@@ -343,6 +536,7 @@ pub mod worldlog {
             pub const VT_NAME: ::flatbuffers::VOffsetT = 4;
             pub const VT_KIND: ::flatbuffers::VOffsetT = 6;
             pub const VT_SCALE: ::flatbuffers::VOffsetT = 8;
+            pub const VT_STEP: ::flatbuffers::VOffsetT = 10;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -354,6 +548,7 @@ pub mod worldlog {
                 args: &'args FieldArgs<'args>,
             ) -> ::flatbuffers::WIPOffset<Field<'bldr>> {
                 let mut builder = FieldBuilder::new(_fbb);
+                builder.add_step(args.step);
                 builder.add_scale(args.scale);
                 if let Some(x) = args.name {
                     builder.add_name(x);
@@ -369,7 +564,8 @@ pub mod worldlog {
                 };
                 let kind = self.kind();
                 let scale = self.scale();
-                FieldT { name, kind, scale }
+                let step = self.step();
+                FieldT { name, kind, scale, step }
             }
 
             #[inline]
@@ -394,6 +590,14 @@ pub mod worldlog {
                 // which contains a valid value in this slot
                 unsafe { self._tab.get::<u32>(Field::VT_SCALE, Some(0)).unwrap() }
             }
+            /// Players are told multiples of this; 0 and 1 mean that they are told the number itself. Not for F32.
+            #[inline]
+            pub fn step(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Field::VT_STEP, Some(0)).unwrap() }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Field<'_> {
@@ -406,6 +610,7 @@ pub mod worldlog {
                     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, true)?
                     .visit_field::<FieldKind>("kind", Self::VT_KIND, false)?
                     .visit_field::<u32>("scale", Self::VT_SCALE, false)?
+                    .visit_field::<u32>("step", Self::VT_STEP, false)?
                     .finish();
                 Ok(())
             }
@@ -414,6 +619,7 @@ pub mod worldlog {
             pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
             pub kind: FieldKind,
             pub scale: u32,
+            pub step: u32,
         }
         impl<'a> Default for FieldArgs<'a> {
             #[inline]
@@ -422,6 +628,7 @@ pub mod worldlog {
                     name: None, // required field
                     kind: FieldKind::Bool,
                     scale: 0,
+                    step: 0,
                 }
             }
         }
@@ -444,6 +651,10 @@ pub mod worldlog {
                 self.fbb_.push_slot::<u32>(Field::VT_SCALE, scale, 0);
             }
             #[inline]
+            pub fn add_step(&mut self, step: u32) {
+                self.fbb_.push_slot::<u32>(Field::VT_STEP, step, 0);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> FieldBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 FieldBuilder { fbb_: _fbb, start_: start }
@@ -462,6 +673,7 @@ pub mod worldlog {
                 ds.field("name", &self.name());
                 ds.field("kind", &self.kind());
                 ds.field("scale", &self.scale());
+                ds.field("step", &self.step());
                 ds.finish()
             }
         }
@@ -471,10 +683,11 @@ pub mod worldlog {
             pub name: alloc::string::String,
             pub kind: FieldKind,
             pub scale: u32,
+            pub step: u32,
         }
         impl Default for FieldT {
             fn default() -> Self {
-                Self { name: alloc::string::ToString::to_string(""), kind: FieldKind::Bool, scale: 0 }
+                Self { name: alloc::string::ToString::to_string(""), kind: FieldKind::Bool, scale: 0, step: 0 }
             }
         }
         impl FieldT {
@@ -488,7 +701,8 @@ pub mod worldlog {
                 });
                 let kind = self.kind;
                 let scale = self.scale;
-                Field::create(_fbb, &FieldArgs { name, kind, scale })
+                let step = self.step;
+                Field::create(_fbb, &FieldArgs { name, kind, scale, step })
             }
         }
         pub enum ComponentOffset {}
@@ -719,6 +933,471 @@ pub mod worldlog {
                 Component::create(_fbb, &ComponentArgs { number, name, visibility, sync, fields })
             }
         }
+        pub enum ComponentRuleOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        pub struct ComponentRule<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for ComponentRule<'a> {
+            type Inner = ComponentRule<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> ComponentRule<'a> {
+            pub const VT_COMPONENT: ::flatbuffers::VOffsetT = 4;
+            pub const VT_RULE: ::flatbuffers::VOffsetT = 6;
+            pub const VT_FIELD: ::flatbuffers::VOffsetT = 8;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                ComponentRule { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args ComponentRuleArgs,
+            ) -> ::flatbuffers::WIPOffset<ComponentRule<'bldr>> {
+                let mut builder = ComponentRuleBuilder::new(_fbb);
+                builder.add_component(args.component);
+                builder.add_field(args.field);
+                builder.add_rule(args.rule);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> ComponentRuleT {
+                let component = self.component();
+                let rule = self.rule();
+                let field = self.field();
+                ComponentRuleT { component, rule, field }
+            }
+
+            #[inline]
+            pub fn component(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(ComponentRule::VT_COMPONENT, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn rule(&self) -> Rule {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<Rule>(ComponentRule::VT_RULE, Some(Rule::Near)).unwrap() }
+            }
+            /// Place of the field with the bits, for Audience.
+            #[inline]
+            pub fn field(&self) -> u8 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u8>(ComponentRule::VT_FIELD, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for ComponentRule<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u16>("component", Self::VT_COMPONENT, false)?
+                    .visit_field::<Rule>("rule", Self::VT_RULE, false)?
+                    .visit_field::<u8>("field", Self::VT_FIELD, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct ComponentRuleArgs {
+            pub component: u16,
+            pub rule: Rule,
+            pub field: u8,
+        }
+        impl<'a> Default for ComponentRuleArgs {
+            #[inline]
+            fn default() -> Self {
+                ComponentRuleArgs { component: 0, rule: Rule::Near, field: 0 }
+            }
+        }
+
+        pub struct ComponentRuleBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ComponentRuleBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_component(&mut self, component: u16) {
+                self.fbb_.push_slot::<u16>(ComponentRule::VT_COMPONENT, component, 0);
+            }
+            #[inline]
+            pub fn add_rule(&mut self, rule: Rule) {
+                self.fbb_.push_slot::<Rule>(ComponentRule::VT_RULE, rule, Rule::Near);
+            }
+            #[inline]
+            pub fn add_field(&mut self, field: u8) {
+                self.fbb_.push_slot::<u8>(ComponentRule::VT_FIELD, field, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ComponentRuleBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                ComponentRuleBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<ComponentRule<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for ComponentRule<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("ComponentRule");
+                ds.field("component", &self.component());
+                ds.field("rule", &self.rule());
+                ds.field("field", &self.field());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct ComponentRuleT {
+            pub component: u16,
+            pub rule: Rule,
+            pub field: u8,
+        }
+        impl Default for ComponentRuleT {
+            fn default() -> Self {
+                Self { component: 0, rule: Rule::Near, field: 0 }
+            }
+        }
+        impl ComponentRuleT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<ComponentRule<'b>> {
+                let component = self.component;
+                let rule = self.rule;
+                let field = self.field;
+                ComponentRule::create(_fbb, &ComponentRuleArgs { component, rule, field })
+            }
+        }
+        pub enum InterestOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Who hears of which entity. Without it everybody hears of everything.
+        pub struct Interest<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Interest<'a> {
+            type Inner = Interest<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Interest<'a> {
+            pub const VT_POSITION: ::flatbuffers::VOffsetT = 4;
+            pub const VT_AXES: ::flatbuffers::VOffsetT = 6;
+            pub const VT_SHAPE: ::flatbuffers::VOffsetT = 8;
+            pub const VT_REACH: ::flatbuffers::VOffsetT = 10;
+            pub const VT_MARGIN: ::flatbuffers::VOffsetT = 12;
+            pub const VT_TEAM: ::flatbuffers::VOffsetT = 14;
+            pub const VT_TEAM_FIELD: ::flatbuffers::VOffsetT = 16;
+            pub const VT_RULES: ::flatbuffers::VOffsetT = 18;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Interest { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args InterestArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Interest<'bldr>> {
+                let mut builder = InterestBuilder::new(_fbb);
+                if let Some(x) = args.rules {
+                    builder.add_rules(x);
+                }
+                builder.add_margin(args.margin);
+                if let Some(x) = args.reach {
+                    builder.add_reach(x);
+                }
+                if let Some(x) = args.axes {
+                    builder.add_axes(x);
+                }
+                builder.add_team(args.team);
+                builder.add_position(args.position);
+                builder.add_team_field(args.team_field);
+                builder.add_shape(args.shape);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> InterestT {
+                let position = self.position();
+                let axes = self.axes().map(|x| x.into_iter().collect());
+                let shape = self.shape();
+                let reach = self.reach().map(|x| x.into_iter().collect());
+                let margin = self.margin();
+                let team = self.team();
+                let team_field = self.team_field();
+                let rules = self.rules().map(|x| x.iter().map(|t| t.unpack()).collect());
+                InterestT { position, axes, shape, reach, margin, team, team_field, rules }
+            }
+
+            /// The component that says where an entity is; 0: none, and all is near.
+            #[inline]
+            pub fn position(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Interest::VT_POSITION, Some(0)).unwrap() }
+            }
+            /// Places of its fields: two or three.
+            #[inline]
+            pub fn axes(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Interest::VT_AXES, None)
+                }
+            }
+            #[inline]
+            pub fn shape(&self) -> Shape {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<Shape>(Interest::VT_SHAPE, Some(Shape::Radius)).unwrap() }
+            }
+            /// Radius, or half of the extent on each axis, in numbers of the fields.
+            #[inline]
+            pub fn reach(&self) -> Option<::flatbuffers::Vector<'a, u32>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u32>>>(Interest::VT_REACH, None)
+                }
+            }
+            /// An entity that is seen stays so until it is farther than reach and this.
+            #[inline]
+            pub fn margin(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Interest::VT_MARGIN, Some(0)).unwrap() }
+            }
+            /// The component that says whose side an entity is on; 0: none.
+            #[inline]
+            pub fn team(&self) -> u16 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u16>(Interest::VT_TEAM, Some(0)).unwrap() }
+            }
+            /// Place of its field.
+            #[inline]
+            pub fn team_field(&self) -> u8 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u8>(Interest::VT_TEAM_FIELD, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn rules(
+                &self,
+            ) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ComponentRule<'a>>>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<
+                        ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ComponentRule>>,
+                    >>(Interest::VT_RULES, None)
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Interest<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u16>("position", Self::VT_POSITION, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "axes",
+                        Self::VT_AXES,
+                        false,
+                    )?
+                    .visit_field::<Shape>("shape", Self::VT_SHAPE, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u32>>>(
+                        "reach",
+                        Self::VT_REACH,
+                        false,
+                    )?
+                    .visit_field::<u32>("margin", Self::VT_MARGIN, false)?
+                    .visit_field::<u16>("team", Self::VT_TEAM, false)?
+                    .visit_field::<u8>("team_field", Self::VT_TEAM_FIELD, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<
+                        ::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<ComponentRule>>,
+                    >>("rules", Self::VT_RULES, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct InterestArgs<'a> {
+            pub position: u16,
+            pub axes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub shape: Shape,
+            pub reach: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u32>>>,
+            pub margin: u32,
+            pub team: u16,
+            pub team_field: u8,
+            pub rules: Option<
+                ::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ComponentRule<'a>>>>,
+            >,
+        }
+        impl<'a> Default for InterestArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                InterestArgs {
+                    position: 0,
+                    axes: None,
+                    shape: Shape::Radius,
+                    reach: None,
+                    margin: 0,
+                    team: 0,
+                    team_field: 0,
+                    rules: None,
+                }
+            }
+        }
+
+        pub struct InterestBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> InterestBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_position(&mut self, position: u16) {
+                self.fbb_.push_slot::<u16>(Interest::VT_POSITION, position, 0);
+            }
+            #[inline]
+            pub fn add_axes(&mut self, axes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Interest::VT_AXES, axes);
+            }
+            #[inline]
+            pub fn add_shape(&mut self, shape: Shape) {
+                self.fbb_.push_slot::<Shape>(Interest::VT_SHAPE, shape, Shape::Radius);
+            }
+            #[inline]
+            pub fn add_reach(&mut self, reach: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u32>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Interest::VT_REACH, reach);
+            }
+            #[inline]
+            pub fn add_margin(&mut self, margin: u32) {
+                self.fbb_.push_slot::<u32>(Interest::VT_MARGIN, margin, 0);
+            }
+            #[inline]
+            pub fn add_team(&mut self, team: u16) {
+                self.fbb_.push_slot::<u16>(Interest::VT_TEAM, team, 0);
+            }
+            #[inline]
+            pub fn add_team_field(&mut self, team_field: u8) {
+                self.fbb_.push_slot::<u8>(Interest::VT_TEAM_FIELD, team_field, 0);
+            }
+            #[inline]
+            pub fn add_rules(
+                &mut self,
+                rules: ::flatbuffers::WIPOffset<
+                    ::flatbuffers::Vector<'b, ::flatbuffers::ForwardsUOffset<ComponentRule<'b>>>,
+                >,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Interest::VT_RULES, rules);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> InterestBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                InterestBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Interest<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Interest<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Interest");
+                ds.field("position", &self.position());
+                ds.field("axes", &self.axes());
+                ds.field("shape", &self.shape());
+                ds.field("reach", &self.reach());
+                ds.field("margin", &self.margin());
+                ds.field("team", &self.team());
+                ds.field("team_field", &self.team_field());
+                ds.field("rules", &self.rules());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct InterestT {
+            pub position: u16,
+            pub axes: Option<alloc::vec::Vec<u8>>,
+            pub shape: Shape,
+            pub reach: Option<alloc::vec::Vec<u32>>,
+            pub margin: u32,
+            pub team: u16,
+            pub team_field: u8,
+            pub rules: Option<alloc::vec::Vec<ComponentRuleT>>,
+        }
+        impl Default for InterestT {
+            fn default() -> Self {
+                Self {
+                    position: 0,
+                    axes: None,
+                    shape: Shape::Radius,
+                    reach: None,
+                    margin: 0,
+                    team: 0,
+                    team_field: 0,
+                    rules: None,
+                }
+            }
+        }
+        impl InterestT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Interest<'b>> {
+                let position = self.position;
+                let axes = self.axes.as_ref().map(|x| _fbb.create_vector(x));
+                let shape = self.shape;
+                let reach = self.reach.as_ref().map(|x| _fbb.create_vector(x));
+                let margin = self.margin;
+                let team = self.team;
+                let team_field = self.team_field;
+                let rules = self.rules.as_ref().map(|x| {
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();
+                    _fbb.create_vector(&w)
+                });
+                Interest::create(_fbb, &InterestArgs { position, axes, shape, reach, margin, team, team_field, rules })
+            }
+        }
         pub enum RejectionOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
@@ -887,6 +1566,7 @@ pub mod worldlog {
             pub const VT_COMPONENTS: ::flatbuffers::VOffsetT = 10;
             pub const VT_REJECTIONS: ::flatbuffers::VOffsetT = 12;
             pub const VT_COMMAND_SCHEMA: ::flatbuffers::VOffsetT = 14;
+            pub const VT_INTEREST: ::flatbuffers::VOffsetT = 16;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -898,6 +1578,9 @@ pub mod worldlog {
                 args: &'args ManifestArgs<'args>,
             ) -> ::flatbuffers::WIPOffset<Manifest<'bldr>> {
                 let mut builder = ManifestBuilder::new(_fbb);
+                if let Some(x) = args.interest {
+                    builder.add_interest(x);
+                }
                 if let Some(x) = args.command_schema {
                     builder.add_command_schema(x);
                 }
@@ -934,7 +1617,8 @@ pub mod worldlog {
                     let x = self.command_schema();
                     x.into_iter().collect()
                 };
-                ManifestT { game, rules_version, tick_millihertz, components, rejections, command_schema }
+                let interest = self.interest().map(|x| alloc::boxed::Box::new(x.unpack()));
+                ManifestT { game, rules_version, tick_millihertz, components, rejections, command_schema, interest }
             }
 
             #[inline]
@@ -1001,6 +1685,13 @@ pub mod worldlog {
                         .unwrap()
                 }
             }
+            #[inline]
+            pub fn interest(&self) -> Option<Interest<'a>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<Interest>>(Manifest::VT_INTEREST, None) }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Manifest<'_> {
@@ -1024,6 +1715,7 @@ pub mod worldlog {
                         Self::VT_COMMAND_SCHEMA,
                         true,
                     )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<Interest>>("interest", Self::VT_INTEREST, false)?
                     .finish();
                 Ok(())
             }
@@ -1039,6 +1731,7 @@ pub mod worldlog {
                 ::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<Rejection<'a>>>>,
             >,
             pub command_schema: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub interest: Option<::flatbuffers::WIPOffset<Interest<'a>>>,
         }
         impl<'a> Default for ManifestArgs<'a> {
             #[inline]
@@ -1050,6 +1743,7 @@ pub mod worldlog {
                     components: None,     // required field
                     rejections: None,     // required field
                     command_schema: None, // required field
+                    interest: None,
                 }
             }
         }
@@ -1097,6 +1791,10 @@ pub mod worldlog {
                 self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Manifest::VT_COMMAND_SCHEMA, command_schema);
             }
             #[inline]
+            pub fn add_interest(&mut self, interest: ::flatbuffers::WIPOffset<Interest<'b>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<Interest>>(Manifest::VT_INTEREST, interest);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ManifestBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 ManifestBuilder { fbb_: _fbb, start_: start }
@@ -1121,6 +1819,7 @@ pub mod worldlog {
                 ds.field("components", &self.components());
                 ds.field("rejections", &self.rejections());
                 ds.field("command_schema", &self.command_schema());
+                ds.field("interest", &self.interest());
                 ds.finish()
             }
         }
@@ -1133,6 +1832,7 @@ pub mod worldlog {
             pub components: alloc::vec::Vec<ComponentT>,
             pub rejections: alloc::vec::Vec<RejectionT>,
             pub command_schema: alloc::vec::Vec<u8>,
+            pub interest: Option<alloc::boxed::Box<InterestT>>,
         }
         impl Default for ManifestT {
             fn default() -> Self {
@@ -1143,6 +1843,7 @@ pub mod worldlog {
                     components: Default::default(),
                     rejections: Default::default(),
                     command_schema: Default::default(),
+                    interest: None,
                 }
             }
         }
@@ -1171,9 +1872,18 @@ pub mod worldlog {
                     let x = &self.command_schema;
                     _fbb.create_vector(x)
                 });
+                let interest = self.interest.as_ref().map(|x| x.pack(_fbb));
                 Manifest::create(
                     _fbb,
-                    &ManifestArgs { game, rules_version, tick_millihertz, components, rejections, command_schema },
+                    &ManifestArgs {
+                        game,
+                        rules_version,
+                        tick_millihertz,
+                        components,
+                        rejections,
+                        command_schema,
+                        interest,
+                    },
                 )
             }
         }

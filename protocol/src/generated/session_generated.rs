@@ -304,13 +304,13 @@ pub mod worldlog {
             since = "2.0.0",
             note = "Use associated constants instead. This will no longer be generated in 2021."
         )]
-        pub const ENUM_MAX_SERVER_MESSAGE: u8 = 8;
+        pub const ENUM_MAX_SERVER_MESSAGE: u8 = 9;
         #[deprecated(
             since = "2.0.0",
             note = "Use associated constants instead. This will no longer be generated in 2021."
         )]
         #[allow(non_camel_case_types)]
-        pub const ENUM_VALUES_SERVER_MESSAGE: [ServerMessage; 9] = [
+        pub const ENUM_VALUES_SERVER_MESSAGE: [ServerMessage; 10] = [
             ServerMessage::NONE,
             ServerMessage::Welcome,
             ServerMessage::Joined,
@@ -320,6 +320,7 @@ pub mod worldlog {
             ServerMessage::Delta,
             ServerMessage::OwnDelta,
             ServerMessage::Outcomes,
+            ServerMessage::Update,
         ];
 
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -336,9 +337,10 @@ pub mod worldlog {
             pub const Delta: Self = Self(6);
             pub const OwnDelta: Self = Self(7);
             pub const Outcomes: Self = Self(8);
+            pub const Update: Self = Self(9);
 
             pub const ENUM_MIN: u8 = 0;
-            pub const ENUM_MAX: u8 = 8;
+            pub const ENUM_MAX: u8 = 9;
             pub const ENUM_VALUES: &'static [Self] = &[
                 Self::NONE,
                 Self::Welcome,
@@ -349,6 +351,7 @@ pub mod worldlog {
                 Self::Delta,
                 Self::OwnDelta,
                 Self::Outcomes,
+                Self::Update,
             ];
             /// Returns the variant's name or "" if unknown.
             pub fn variant_name(self) -> Option<&'static str> {
@@ -362,6 +365,7 @@ pub mod worldlog {
                     Self::Delta => Some("Delta"),
                     Self::OwnDelta => Some("OwnDelta"),
                     Self::Outcomes => Some("Outcomes"),
+                    Self::Update => Some("Update"),
                     _ => None,
                 }
             }
@@ -432,6 +436,7 @@ pub mod worldlog {
             Delta(alloc::boxed::Box<DeltaT>),
             OwnDelta(alloc::boxed::Box<OwnDeltaT>),
             Outcomes(alloc::boxed::Box<OutcomesT>),
+            Update(alloc::boxed::Box<UpdateT>),
         }
         impl Default for ServerMessageT {
             fn default() -> Self {
@@ -450,6 +455,7 @@ pub mod worldlog {
                     Self::Delta(_) => ServerMessage::Delta,
                     Self::OwnDelta(_) => ServerMessage::OwnDelta,
                     Self::Outcomes(_) => ServerMessage::Outcomes,
+                    Self::Update(_) => ServerMessage::Update,
                 }
             }
             pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
@@ -466,6 +472,7 @@ pub mod worldlog {
                     Self::Delta(v) => Some(v.pack(fbb).as_union_value()),
                     Self::OwnDelta(v) => Some(v.pack(fbb).as_union_value()),
                     Self::Outcomes(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::Update(v) => Some(v.pack(fbb).as_union_value()),
                 }
             }
             /// If the union variant matches, return the owned WelcomeT, setting the union to NONE.
@@ -603,6 +610,23 @@ pub mod worldlog {
             /// If the union variant matches, return a mutable reference to the OutcomesT.
             pub fn as_outcomes_mut(&mut self) -> Option<&mut OutcomesT> {
                 if let Self::Outcomes(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned UpdateT, setting the union to NONE.
+            pub fn take_update(&mut self) -> Option<alloc::boxed::Box<UpdateT>> {
+                if let Self::Update(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::Update(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the UpdateT.
+            pub fn as_update(&self) -> Option<&UpdateT> {
+                if let Self::Update(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the UpdateT.
+            pub fn as_update_mut(&mut self) -> Option<&mut UpdateT> {
+                if let Self::Update(v) = self { Some(v.as_mut()) } else { None }
             }
         }
         /// What became of one command. 24 bytes.
@@ -873,6 +897,7 @@ pub mod worldlog {
             pub const VT_MINOR: ::flatbuffers::VOffsetT = 6;
             pub const VT_CLIENT: ::flatbuffers::VOffsetT = 8;
             pub const VT_MANIFEST_HASH: ::flatbuffers::VOffsetT = 10;
+            pub const VT_DATAGRAMS: ::flatbuffers::VOffsetT = 12;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -890,6 +915,7 @@ pub mod worldlog {
                 }
                 builder.add_minor(args.minor);
                 builder.add_major(args.major);
+                builder.add_datagrams(args.datagrams);
                 builder.finish()
             }
 
@@ -898,7 +924,8 @@ pub mod worldlog {
                 let minor = self.minor();
                 let client = self.client().map(|x| alloc::string::ToString::to_string(x));
                 let manifest_hash = self.manifest_hash();
-                HelloT { major, minor, client, manifest_hash }
+                let datagrams = self.datagrams();
+                HelloT { major, minor, client, manifest_hash, datagrams }
             }
 
             #[inline]
@@ -929,6 +956,13 @@ pub mod worldlog {
                 // which contains a valid value in this slot
                 unsafe { self._tab.get::<u64>(Hello::VT_MANIFEST_HASH, Some(0)).unwrap() }
             }
+            #[inline]
+            pub fn datagrams(&self) -> bool {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<bool>(Hello::VT_DATAGRAMS, Some(false)).unwrap() }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Hello<'_> {
@@ -942,6 +976,7 @@ pub mod worldlog {
                     .visit_field::<u16>("minor", Self::VT_MINOR, false)?
                     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("client", Self::VT_CLIENT, false)?
                     .visit_field::<u64>("manifest_hash", Self::VT_MANIFEST_HASH, false)?
+                    .visit_field::<bool>("datagrams", Self::VT_DATAGRAMS, false)?
                     .finish();
                 Ok(())
             }
@@ -951,11 +986,12 @@ pub mod worldlog {
             pub minor: u16,
             pub client: Option<::flatbuffers::WIPOffset<&'a str>>,
             pub manifest_hash: u64,
+            pub datagrams: bool,
         }
         impl<'a> Default for HelloArgs<'a> {
             #[inline]
             fn default() -> Self {
-                HelloArgs { major: 0, minor: 0, client: None, manifest_hash: 0 }
+                HelloArgs { major: 0, minor: 0, client: None, manifest_hash: 0, datagrams: false }
             }
         }
 
@@ -981,6 +1017,10 @@ pub mod worldlog {
                 self.fbb_.push_slot::<u64>(Hello::VT_MANIFEST_HASH, manifest_hash, 0);
             }
             #[inline]
+            pub fn add_datagrams(&mut self, datagrams: bool) {
+                self.fbb_.push_slot::<bool>(Hello::VT_DATAGRAMS, datagrams, false);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> HelloBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 HelloBuilder { fbb_: _fbb, start_: start }
@@ -999,6 +1039,7 @@ pub mod worldlog {
                 ds.field("minor", &self.minor());
                 ds.field("client", &self.client());
                 ds.field("manifest_hash", &self.manifest_hash());
+                ds.field("datagrams", &self.datagrams());
                 ds.finish()
             }
         }
@@ -1009,10 +1050,11 @@ pub mod worldlog {
             pub minor: u16,
             pub client: Option<alloc::string::String>,
             pub manifest_hash: u64,
+            pub datagrams: bool,
         }
         impl Default for HelloT {
             fn default() -> Self {
-                Self { major: 0, minor: 0, client: None, manifest_hash: 0 }
+                Self { major: 0, minor: 0, client: None, manifest_hash: 0, datagrams: false }
             }
         }
         impl HelloT {
@@ -1024,7 +1066,8 @@ pub mod worldlog {
                 let minor = self.minor;
                 let client = self.client.as_ref().map(|x| _fbb.create_string(x));
                 let manifest_hash = self.manifest_hash;
-                Hello::create(_fbb, &HelloArgs { major, minor, client, manifest_hash })
+                let datagrams = self.datagrams;
+                Hello::create(_fbb, &HelloArgs { major, minor, client, manifest_hash, datagrams })
             }
         }
         pub enum JoinOffset {}
@@ -1173,6 +1216,7 @@ pub mod worldlog {
             pub const VT_SECRET: ::flatbuffers::VOffsetT = 6;
             pub const VT_LAST_TICK: ::flatbuffers::VOffsetT = 8;
             pub const VT_LAST_POSITION: ::flatbuffers::VOffsetT = 10;
+            pub const VT_HELD: ::flatbuffers::VOffsetT = 12;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1186,6 +1230,9 @@ pub mod worldlog {
                 let mut builder = ResumeBuilder::new(_fbb);
                 builder.add_last_position(args.last_position);
                 builder.add_last_tick(args.last_tick);
+                if let Some(x) = args.held {
+                    builder.add_held(x);
+                }
                 if let Some(x) = args.secret {
                     builder.add_secret(x);
                 }
@@ -1201,7 +1248,8 @@ pub mod worldlog {
                 };
                 let last_tick = self.last_tick();
                 let last_position = self.last_position();
-                ResumeT { session, secret, last_tick, last_position }
+                let held = self.held().map(|x| x.into_iter().collect());
+                ResumeT { session, secret, last_tick, last_position, held }
             }
 
             #[inline]
@@ -1236,6 +1284,16 @@ pub mod worldlog {
                 // which contains a valid value in this slot
                 unsafe { self._tab.get::<u64>(Resume::VT_LAST_POSITION, Some(0)).unwrap() }
             }
+            #[inline]
+            pub fn held(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Resume::VT_HELD, None)
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Resume<'_> {
@@ -1253,6 +1311,11 @@ pub mod worldlog {
                     )?
                     .visit_field::<u64>("last_tick", Self::VT_LAST_TICK, false)?
                     .visit_field::<u64>("last_position", Self::VT_LAST_POSITION, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "held",
+                        Self::VT_HELD,
+                        false,
+                    )?
                     .finish();
                 Ok(())
             }
@@ -1262,6 +1325,7 @@ pub mod worldlog {
             pub secret: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
             pub last_tick: u64,
             pub last_position: u64,
+            pub held: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
         }
         impl<'a> Default for ResumeArgs<'a> {
             #[inline]
@@ -1271,6 +1335,7 @@ pub mod worldlog {
                     secret: None, // required field
                     last_tick: 0,
                     last_position: 0,
+                    held: None,
                 }
             }
         }
@@ -1297,6 +1362,10 @@ pub mod worldlog {
                 self.fbb_.push_slot::<u64>(Resume::VT_LAST_POSITION, last_position, 0);
             }
             #[inline]
+            pub fn add_held(&mut self, held: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Resume::VT_HELD, held);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ResumeBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 ResumeBuilder { fbb_: _fbb, start_: start }
@@ -1316,6 +1385,7 @@ pub mod worldlog {
                 ds.field("secret", &self.secret());
                 ds.field("last_tick", &self.last_tick());
                 ds.field("last_position", &self.last_position());
+                ds.field("held", &self.held());
                 ds.finish()
             }
         }
@@ -1326,10 +1396,11 @@ pub mod worldlog {
             pub secret: alloc::vec::Vec<u8>,
             pub last_tick: u64,
             pub last_position: u64,
+            pub held: Option<alloc::vec::Vec<u8>>,
         }
         impl Default for ResumeT {
             fn default() -> Self {
-                Self { session: 0, secret: Default::default(), last_tick: 0, last_position: 0 }
+                Self { session: 0, secret: Default::default(), last_tick: 0, last_position: 0, held: None }
             }
         }
         impl ResumeT {
@@ -1344,7 +1415,8 @@ pub mod worldlog {
                 });
                 let last_tick = self.last_tick;
                 let last_position = self.last_position;
-                Resume::create(_fbb, &ResumeArgs { session, secret, last_tick, last_position })
+                let held = self.held.as_ref().map(|x| _fbb.create_vector(x));
+                Resume::create(_fbb, &ResumeArgs { session, secret, last_tick, last_position, held })
             }
         }
         pub enum CommandBytesOffset {}
@@ -3197,6 +3269,8 @@ pub mod worldlog {
             pub const VT_COLUMNS: ::flatbuffers::VOffsetT = 10;
             pub const VT_OWN: ::flatbuffers::VOffsetT = 12;
             pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 14;
+            pub const VT_ERA: ::flatbuffers::VOffsetT = 16;
+            pub const VT_KEPT: ::flatbuffers::VOffsetT = 18;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -3211,6 +3285,10 @@ pub mod worldlog {
                 builder.add_hash(args.hash);
                 builder.add_position(args.position);
                 builder.add_tick(args.tick);
+                if let Some(x) = args.kept {
+                    builder.add_kept(x);
+                }
+                builder.add_era(args.era);
                 if let Some(x) = args.outcomes {
                     builder.add_outcomes(x);
                 }
@@ -3236,7 +3314,9 @@ pub mod worldlog {
                     x.into_iter().collect()
                 };
                 let outcomes = self.outcomes().map(|x| x.iter().map(|t| t.unpack()).collect());
-                BaselineT { tick, position, hash, columns, own, outcomes }
+                let era = self.era();
+                let kept = self.kept().map(|x| x.into_iter().collect());
+                BaselineT { tick, position, hash, columns, own, outcomes, era, kept }
             }
 
             #[inline]
@@ -3297,6 +3377,23 @@ pub mod worldlog {
                     )
                 }
             }
+            #[inline]
+            pub fn era(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(Baseline::VT_ERA, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn kept(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Baseline::VT_KEPT, None)
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Baseline<'_> {
@@ -3324,6 +3421,12 @@ pub mod worldlog {
                         Self::VT_OUTCOMES,
                         false,
                     )?
+                    .visit_field::<u32>("era", Self::VT_ERA, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "kept",
+                        Self::VT_KEPT,
+                        false,
+                    )?
                     .finish();
                 Ok(())
             }
@@ -3335,6 +3438,8 @@ pub mod worldlog {
             pub columns: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
             pub own: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
             pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Outcome>>>,
+            pub era: u32,
+            pub kept: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
         }
         impl<'a> Default for BaselineArgs<'a> {
             #[inline]
@@ -3346,6 +3451,8 @@ pub mod worldlog {
                     columns: None, // required field
                     own: None,     // required field
                     outcomes: None,
+                    era: 0,
+                    kept: None,
                 }
             }
         }
@@ -3380,6 +3487,14 @@ pub mod worldlog {
                 self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_OUTCOMES, outcomes);
             }
             #[inline]
+            pub fn add_era(&mut self, era: u32) {
+                self.fbb_.push_slot::<u32>(Baseline::VT_ERA, era, 0);
+            }
+            #[inline]
+            pub fn add_kept(&mut self, kept: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_KEPT, kept);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> BaselineBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 BaselineBuilder { fbb_: _fbb, start_: start }
@@ -3402,6 +3517,8 @@ pub mod worldlog {
                 ds.field("columns", &self.columns());
                 ds.field("own", &self.own());
                 ds.field("outcomes", &self.outcomes());
+                ds.field("era", &self.era());
+                ds.field("kept", &self.kept());
                 ds.finish()
             }
         }
@@ -3414,6 +3531,8 @@ pub mod worldlog {
             pub columns: alloc::vec::Vec<u8>,
             pub own: alloc::vec::Vec<u8>,
             pub outcomes: Option<alloc::vec::Vec<OutcomeT>>,
+            pub era: u32,
+            pub kept: Option<alloc::vec::Vec<u8>>,
         }
         impl Default for BaselineT {
             fn default() -> Self {
@@ -3424,6 +3543,8 @@ pub mod worldlog {
                     columns: Default::default(),
                     own: Default::default(),
                     outcomes: None,
+                    era: 0,
+                    kept: None,
                 }
             }
         }
@@ -3447,7 +3568,9 @@ pub mod worldlog {
                     let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack()).collect();
                     _fbb.create_vector(&w)
                 });
-                Baseline::create(_fbb, &BaselineArgs { tick, position, hash, columns, own, outcomes })
+                let era = self.era;
+                let kept = self.kept.as_ref().map(|x| _fbb.create_vector(x));
+                Baseline::create(_fbb, &BaselineArgs { tick, position, hash, columns, own, outcomes, era, kept })
             }
         }
         pub enum DeltaOffset {}
@@ -3941,6 +4064,141 @@ pub mod worldlog {
                 Outcomes::create(_fbb, &OutcomesArgs { outcomes })
             }
         }
+        pub enum UpdateOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// What is new for this player. The same bytes travel in a datagram.
+        pub struct Update<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for Update<'a> {
+            type Inner = Update<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> Update<'a> {
+            pub const VT_BYTES: ::flatbuffers::VOffsetT = 4;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                Update { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args UpdateArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<Update<'bldr>> {
+                let mut builder = UpdateBuilder::new(_fbb);
+                if let Some(x) = args.bytes {
+                    builder.add_bytes(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> UpdateT {
+                let bytes = {
+                    let x = self.bytes();
+                    x.into_iter().collect()
+                };
+                UpdateT { bytes }
+            }
+
+            #[inline]
+            pub fn bytes(&self) -> ::flatbuffers::Vector<'a, u8> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Update::VT_BYTES, None)
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for Update<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "bytes",
+                        Self::VT_BYTES,
+                        true,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct UpdateArgs<'a> {
+            pub bytes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for UpdateArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                UpdateArgs {
+      bytes: None, // required field
+    }
+            }
+        }
+
+        pub struct UpdateBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> UpdateBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_bytes(&mut self, bytes: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Update::VT_BYTES, bytes);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> UpdateBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                UpdateBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<Update<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, Update::VT_BYTES, "bytes");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for Update<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("Update");
+                ds.field("bytes", &self.bytes());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct UpdateT {
+            pub bytes: alloc::vec::Vec<u8>,
+        }
+        impl Default for UpdateT {
+            fn default() -> Self {
+                Self { bytes: Default::default() }
+            }
+        }
+        impl UpdateT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<Update<'b>> {
+                let bytes = Some({
+                    let x = &self.bytes;
+                    _fbb.create_vector(x)
+                });
+                Update::create(_fbb, &UpdateArgs { bytes })
+            }
+        }
         pub enum ServerFrameOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
@@ -4016,6 +4274,11 @@ pub mod worldlog {
                     ServerMessage::Outcomes => ServerMessageT::Outcomes(alloc::boxed::Box::new(
                         self.message_as_outcomes()
                             .expect("Invalid union table, expected `ServerMessage::Outcomes`.")
+                            .unpack(),
+                    )),
+                    ServerMessage::Update => ServerMessageT::Update(alloc::boxed::Box::new(
+                        self.message_as_update()
+                            .expect("Invalid union table, expected `ServerMessage::Update`.")
                             .unpack(),
                     )),
                     _ => ServerMessageT::NONE,
@@ -4154,6 +4417,20 @@ pub mod worldlog {
                     None
                 }
             }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_update(&self) -> Option<Update<'a>> {
+                if self.message_type() == ServerMessage::Update {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { Update::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for ServerFrame<'_> {
@@ -4207,6 +4484,10 @@ pub mod worldlog {
                                     "ServerMessage::Outcomes",
                                     pos,
                                 ),
+                            ServerMessage::Update => v.verify_union_variant::<::flatbuffers::ForwardsUOffset<Update>>(
+                                "ServerMessage::Update",
+                                pos,
+                            ),
                             _ => Ok(()),
                         },
                     )?
@@ -4310,6 +4591,13 @@ pub mod worldlog {
                     }
                     ServerMessage::Outcomes => {
                         if let Some(x) = self.message_as_outcomes() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    ServerMessage::Update => {
+                        if let Some(x) = self.message_as_update() {
                             ds.field("message", &x)
                         } else {
                             ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
