@@ -71,6 +71,12 @@ pub const FIELDS_MAX: usize = 64;
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest manifest.
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+/// Axes of a place.
+pub const INTEREST_AXES_MAX: usize = 3;
+/// Farthest that players hear, in numbers of the fields: with the margin, squares of distances fit 64 bits.
+pub const INTEREST_REACH_MAX: u32 = 1 << 30;
+/// Widest margin in which an entity that is seen stays so.
+pub const INTEREST_MARGIN_MAX: u32 = 1 << 30;
 /// Content (maps, balance) of one match.
 pub const CONTENT_BYTES_MAX: usize = 512 * 1024;
 /// Longest label of a match.
@@ -222,6 +228,10 @@ const _: () = {
     assert!(LOG_BATCH_BYTES + 2 * INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
     assert!(8 * (EGRESS_PART_BYTES_MAX + 64) <= EGRESS_TERM_BYTES_MIN, "a part must fit an eighth of a term");
     assert!(FIELDS_MAX <= 64, "a mask is one word");
+    assert!(
+        (INTEREST_REACH_MAX as u64 + INTEREST_MARGIN_MAX as u64).pow(2) <= u64::MAX / INTEREST_AXES_MAX as u64,
+        "the square of a distance fits a word"
+    );
     assert!(PLAYERS_PER_MATCH_MAX <= SESSIONS_MAX);
     assert!(FRAMES_PER_SECOND as u64 * 1_000 >= TICK_MILLIHERTZ_MAX as u64 / 2, "a frame each other tick must pass");
 };

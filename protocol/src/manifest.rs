@@ -1,5 +1,11 @@
 //! The manifest: a game's replicated components, described so that others can read them.
 
+mod interest;
+mod layout;
+
+pub use interest::{ComponentRule, Interest, Nearness, Reach, Rule, SideField};
+pub use layout::{Field, FieldKind, FieldSpec, Layout, Sync, Visibility};
+
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -8,205 +14,6 @@ use crate::limits::{COMPONENTS_MAX, FIELDS_MAX, MANIFEST_BYTES_MAX, NAME_BYTES_M
 
 /// FlatBuffers file identifier of a manifest.
 pub const IDENTIFIER: &str = "WLMF";
-
-/// Who may know a component's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Visibility {
-    /// Every player of the match (as far as interest reaches).
-    Everyone = 0,
-    /// The player who owns the entity.
-    Owner = 1,
-    /// Members alone; never leaves them but in snapshots and match files.
-    Server = 2,
-}
-
-/// What a client is advised to do between two ticks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sync {
-    /// Show the newest value.
-    Plain = 0,
-    /// Blend between the last two values.
-    Interpolate = 1,
-    /// Run the game's own rules ahead for entities the player owns.
-    Predict = 2,
-}
-
-/// Type of a field. All are little-endian in a row's canonical bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FieldKind {
-    /// One byte, 0 or 1.
-    Bool = 0,
-    /// One byte.
-    U8 = 1,
-    /// Two bytes.
-    U16 = 2,
-    /// Four bytes.
-    U32 = 3,
-    /// Eight bytes.
-    U64 = 4,
-    /// One byte, two's complement.
-    I8 = 5,
-    /// Two bytes, two's complement.
-    I16 = 6,
-    /// Four bytes, two's complement.
-    I32 = 7,
-    /// Eight bytes, two's complement.
-    I64 = 8,
-    /// Four bytes, IEEE 754; never NaN, never negative zero.
-    F32 = 9,
-    /// Four bytes: an entity of the same match, or 0.
-    Entity = 10,
-    /// Four bytes: a player of the same match, or 0.
-    Player = 11,
-}
-
-impl FieldKind {
-    const ALL: [Self; 12] = [
-        Self::Bool,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::F32,
-        Self::Entity,
-        Self::Player,
-    ];
-
-    /// Bytes of the canonical form.
-    #[must_use]
-    pub const fn width(self) -> usize {
-        match self {
-            Self::Bool | Self::U8 | Self::I8 => 1,
-            Self::U16 | Self::I16 => 2,
-            Self::U32 | Self::I32 | Self::F32 | Self::Entity | Self::Player => 4,
-            Self::U64 | Self::I64 => 8,
-        }
-    }
-
-    /// Whether the number is signed; on the wire it is zigzag encoded then.
-    #[must_use]
-    pub const fn is_signed(self) -> bool {
-        matches!(self, Self::I8 | Self::I16 | Self::I32 | Self::I64)
-    }
-}
-
-/// One field of a component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// Name in the game.
-    pub name: String,
-    /// Type.
-    pub kind: FieldKind,
-    /// The number divided by this is the number meant; 1 for plain numbers.
-    pub scale: u32,
-    /// Place in the row's canonical bytes.
-    pub offset: usize,
-}
-
-impl Field {
-    /// The field's number in a row; `F32` gives its bits, `U64` its two's complement.
-    #[inline]
-    #[must_use]
-    pub fn read(&self, row: &[u8]) -> i64 {
-        let bytes = &row[self.offset..][..self.kind.width()];
-        let mut word = [0u8; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        let raw = u64::from_le_bytes(word);
-        match self.kind {
-            FieldKind::I8 => i64::from(raw as i8),
-            FieldKind::I16 => i64::from(raw as i16),
-            FieldKind::I32 => i64::from(raw as i32),
-            _ => raw as i64,
-        }
-    }
-
-    /// The number meant: scaled, or the float.
-    #[must_use]
-    pub fn value(&self, row: &[u8]) -> f64 {
-        let number = self.read(row);
-        match self.kind {
-            FieldKind::F32 => f64::from(f32::from_bits(number as u32)),
-            FieldKind::U64 => number as u64 as f64 / f64::from(self.scale),
-            _ => number as f64 / f64::from(self.scale),
-        }
-    }
-
-    /// Whether `number` is a value of this type.
-    #[inline]
-    pub(crate) const fn admits(&self, number: i64) -> bool {
-        match self.kind {
-            FieldKind::Bool => number == 0 || number == 1,
-            FieldKind::U8 => number >= 0 && number <= u8::MAX as i64,
-            FieldKind::U16 => number >= 0 && number <= u16::MAX as i64,
-            FieldKind::U32 | FieldKind::Entity | FieldKind::Player => number >= 0 && number <= u32::MAX as i64,
-            // Neither NaN nor the second zero is canonical.
-            FieldKind::F32 => {
-                let bits = number as u32;
-                number >= 0 && number <= u32::MAX as i64 && bits != 1 << 31 && bits & !(1 << 31) <= 0x7f80_0000
-            }
-            FieldKind::I8 => number >= i8::MIN as i64 && number <= i8::MAX as i64,
-            FieldKind::I16 => number >= i16::MIN as i64 && number <= i16::MAX as i64,
-            FieldKind::I32 => number >= i32::MIN as i64 && number <= i32::MAX as i64,
-            FieldKind::U64 | FieldKind::I64 => true,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn write(&self, row: &mut [u8], number: i64) {
-        let width = self.kind.width();
-        row[self.offset..][..width].copy_from_slice(&number.to_le_bytes()[..width]);
-    }
-}
-
-/// One component: its place, its fields, who may know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    /// Number on the wire and in hashes; stable over versions of the game.
-    pub number: u16,
-    /// Name in the game.
-    pub name: String,
-    /// Who may know its rows.
-    pub visibility: Visibility,
-    /// What a client is advised to do.
-    pub sync: Sync,
-    /// Fields in order.
-    pub fields: Vec<Field>,
-    /// Bytes of a row.
-    pub width: usize,
-}
-
-impl Layout {
-    /// A component from its fields (name, kind, scale), whose offsets follow from their order.
-    #[must_use]
-    pub fn new(
-        number: u16,
-        name: &str,
-        visibility: Visibility,
-        sync: Sync,
-        fields: impl IntoIterator<Item = (String, FieldKind, u32)>,
-    ) -> Self {
-        let mut width = 0;
-        let fields = fields
-            .into_iter()
-            .map(|(name, kind, scale)| {
-                let offset = width;
-                width += kind.width();
-                Field { name, kind, scale: scale.max(1), offset }
-            })
-            .collect();
-        Self { number, name: name.to_owned(), visibility, sync, fields, width }
-    }
-
-    /// Column 0 of every game: the entity itself, with its owner.
-    #[must_use]
-    pub fn entity() -> Self {
-        Self::new(0, "Entity", Visibility::Everyone, Sync::Plain, [("owner".to_owned(), FieldKind::Player, 1)])
-    }
-}
 
 /// A named rejection of the game.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,6 +33,7 @@ pub struct Manifest {
     layouts: Vec<Layout>,
     rejections: Vec<Rejection>,
     command_schema: Vec<u8>,
+    interest: Option<Interest>,
     bytes: Vec<u8>,
     hash: u64,
 }
@@ -246,7 +54,8 @@ fn shape(text: impl Into<String>) -> ManifestError {
 }
 
 impl Manifest {
-    /// Describes a game. `layouts` must begin with [`Layout::entity`] and ascend by number.
+    /// Describes a game in which everybody hears of everything. `layouts` must begin with [`Layout::entity`] and
+    /// ascend by number.
     ///
     /// # Errors
     /// When a bound of [`crate::limits`] or the order is broken.
@@ -267,6 +76,23 @@ impl Manifest {
             command_schema: command_schema.to_vec(),
             interest: None,
         };
+        Self::from_table(&table)
+    }
+
+    /// The same game, with hints on who hears of which entity.
+    ///
+    /// # Errors
+    /// When the hints name what is not there, or a bound of [`crate::limits`] is broken.
+    pub fn with_interest(&self, interest: &Interest) -> Result<Self, ManifestError> {
+        // The bytes were verified when this was made of them.
+        let mut table = flatbuffers::root::<fb::Manifest<'_>>(&self.bytes)
+            .map_err(|error| ManifestError::Buffer(error.to_string()))?
+            .unpack();
+        table.interest = Some(Box::new(interest.pack()));
+        Self::from_table(&table)
+    }
+
+    fn from_table(table: &fb::ManifestT) -> Result<Self, ManifestError> {
         let mut builder = flatbuffers::FlatBufferBuilder::new();
         let root = table.pack(&mut builder);
         builder.finish(root, Some(IDENTIFIER));
@@ -303,6 +129,10 @@ impl Manifest {
             .iter()
             .map(|r| check_name(r.name()).map(|()| Rejection { code: r.code(), name: r.name().to_owned() }))
             .collect::<Result<_, _>>()?;
+        let interest = table.interest().map(|interest| Interest::unpack(&interest)).transpose()?;
+        if let Some(interest) = &interest {
+            interest.check(&layouts)?;
+        }
         Ok(Self {
             game: table.game().to_owned(),
             rules_version: table.rules_version(),
@@ -310,6 +140,7 @@ impl Manifest {
             layouts,
             rejections,
             command_schema: table.command_schema().bytes().to_vec(),
+            interest,
             bytes: bytes.to_vec(),
             hash: xxh3_64(bytes),
         })
@@ -363,6 +194,12 @@ impl Manifest {
         &self.command_schema
     }
 
+    /// Who hears of which entity; `None` when everybody hears of everything.
+    #[must_use]
+    pub const fn interest(&self) -> Option<&Interest> {
+        self.interest.as_ref()
+    }
+
     /// The encoded form that travels.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -389,7 +226,8 @@ fn pack_layout(layout: &Layout) -> fb::ComponentT {
                 name: field.name.clone(),
                 kind: fb::FieldKind(field.kind as u8),
                 scale: field.scale,
-                step: 1,
+                // A manifest without steps is the same bytes as before there were any.
+                step: if field.step == 1 { 0 } else { field.step },
             })
             .collect(),
     }
@@ -416,13 +254,21 @@ fn unpack_layout(component: &fb::Component<'_>) -> Result<Layout, ManifestError>
             let kind = FieldKind::ALL
                 .get(usize::from(field.kind().0))
                 .ok_or_else(|| shape(format!("field kind {} is unknown", field.kind().0)))?;
-            Ok((field.name().to_owned(), *kind, field.scale()))
+            if field.step() > 1 && !kind.has_steps() {
+                return Err(shape(format!(
+                    "{}.{} is {kind:?} and has a step of {}; integers alone are told in steps",
+                    component.name(),
+                    field.name(),
+                    field.step()
+                )));
+            }
+            Ok(FieldSpec { name: field.name().to_owned(), kind: *kind, scale: field.scale(), step: field.step() })
         })
         .collect::<Result<Vec<_>, ManifestError>>()?;
     if fields.len() > FIELDS_MAX {
         return Err(shape(format!("{} has more than {FIELDS_MAX} fields", component.name())));
     }
-    Ok(Layout::new(component.number(), component.name(), visibility, sync, fields))
+    Ok(Layout::of(component.number(), component.name(), visibility, sync, fields))
 }
 
 fn check_layouts(layouts: &[Layout]) -> Result<(), ManifestError> {
