@@ -1,7 +1,7 @@
 //! How fields become canonical bytes: little-endian, fixed width, no padding.
 
 use bevy_ecs::component::Component;
-pub use protocol::manifest::{FieldKind, Sync, Visibility};
+pub use protocol::manifest::{FieldKind, FieldSpec, Sync, Visibility};
 use protocol::{EntityId, PlayerId};
 
 /// A component (or resource) with a canonical form. Derive it.
@@ -20,8 +20,8 @@ pub trait Replicated: Component + Sized {
     /// Bytes of the canonical form.
     const WIDTH: usize;
 
-    /// Name, kind and scale of each field, in order.
-    fn describe() -> Vec<(String, FieldKind, u32)>;
+    /// What others are told of each field, in order.
+    fn describe() -> Vec<FieldSpec>;
     /// Appends the canonical bytes, [`Replicated::WIDTH`] of them.
     fn put(&self, row: &mut Vec<u8>);
     /// The value of canonical bytes.
@@ -36,8 +36,8 @@ pub trait FieldValue: Sized {
     /// Bytes of the canonical form.
     const WIDTH: usize;
 
-    /// Appends name, kind and scale of each number in it.
-    fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>);
+    /// Appends what others are told of each number in it. `scale` and `step` are those of [`FieldSpec`].
+    fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>);
     /// Appends the canonical bytes.
     fn put(&self, row: &mut Vec<u8>);
     /// Takes the canonical bytes off the front.
@@ -55,8 +55,8 @@ macro_rules! integer {
         impl FieldValue for $ty {
             const WIDTH: usize = size_of::<$ty>();
 
-            fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>) {
-                out.push((name.to_owned(), FieldKind::$kind, scale));
+            fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>) {
+                out.push(FieldSpec { name: name.to_owned(), kind: FieldKind::$kind, scale, step });
             }
 
             #[inline]
@@ -77,8 +77,8 @@ integer!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, i32
 impl FieldValue for bool {
     const WIDTH: usize = 1;
 
-    fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>) {
-        out.push((name.to_owned(), FieldKind::Bool, scale));
+    fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>) {
+        out.push(FieldSpec { name: name.to_owned(), kind: FieldKind::Bool, scale, step });
     }
 
     #[inline]
@@ -95,8 +95,8 @@ impl FieldValue for bool {
 impl FieldValue for f32 {
     const WIDTH: usize = 4;
 
-    fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>) {
-        out.push((name.to_owned(), FieldKind::F32, scale));
+    fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>) {
+        out.push(FieldSpec { name: name.to_owned(), kind: FieldKind::F32, scale, step });
     }
 
     #[inline]
@@ -116,8 +116,8 @@ impl FieldValue for f32 {
 impl FieldValue for EntityId {
     const WIDTH: usize = 4;
 
-    fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>) {
-        out.push((name.to_owned(), FieldKind::Entity, scale));
+    fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>) {
+        out.push(FieldSpec { name: name.to_owned(), kind: FieldKind::Entity, scale, step });
     }
 
     #[inline]
@@ -134,8 +134,8 @@ impl FieldValue for EntityId {
 impl FieldValue for PlayerId {
     const WIDTH: usize = 4;
 
-    fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>) {
-        out.push((name.to_owned(), FieldKind::Player, scale));
+    fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>) {
+        out.push(FieldSpec { name: name.to_owned(), kind: FieldKind::Player, scale, step });
     }
 
     #[inline]
@@ -152,9 +152,9 @@ impl FieldValue for PlayerId {
 impl<T: FieldValue, const N: usize> FieldValue for [T; N] {
     const WIDTH: usize = T::WIDTH * N;
 
-    fn describe(name: &str, scale: u32, out: &mut Vec<(String, FieldKind, u32)>) {
+    fn describe(name: &str, scale: u32, step: u32, out: &mut Vec<FieldSpec>) {
         for index in 0..N {
-            T::describe(&format!("{name}.{index}"), scale, out);
+            T::describe(&format!("{name}.{index}"), scale, step, out);
         }
     }
 

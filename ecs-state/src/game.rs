@@ -6,7 +6,7 @@ use bevy_ecs::system::ScheduleSystem;
 use protocol::PlayerId;
 use thiserror::Error;
 
-use crate::Registry;
+use crate::{Interest, Registry};
 
 /// When a match steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,11 @@ pub trait Game: Sized + Send + Sync + 'static {
 
     /// Names the replicated and transient components and resources.
     fn register(registry: &mut Registry);
+    /// Who hears of which entity; everybody of everything when there are no hints. It is no rule: what edges tell
+    /// changes nothing about a match. Names that are not there fail when the manifest is made.
+    fn interest() -> Option<Interest> {
+        None
+    }
     /// The systems in the order in which they run: a chained tuple.
     fn systems() -> ScheduleConfigs<ScheduleSystem>;
     /// Reads a command. Bytes come from players.

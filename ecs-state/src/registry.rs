@@ -22,6 +22,9 @@ pub enum RegistryError {
         /// The other.
         second: String,
     },
+    /// The hints on who hears of what name something that is not there.
+    #[error("Game::interest: {0}")]
+    Interest(String),
     /// A bound of the manifest is broken.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -99,7 +102,7 @@ impl Registry {
     }
 
     fn add<T: Replicated>(&mut self, prepare: fn(&mut World), capture: fn() -> Box<dyn Capture>) -> &mut Self {
-        let layout = Layout::new(T::NUMBER, T::NAME, T::VISIBILITY, T::SYNC, T::describe());
+        let layout = Layout::of(T::NUMBER, T::NAME, T::VISIBILITY, T::SYNC, T::describe());
         assert_eq!(layout.width, T::WIDTH, "{}: the derive and the layout disagree", T::NAME);
         self.entries.push(Entry { layout, prepare, capture });
         self
@@ -117,13 +120,17 @@ impl Registry {
     }
 
     pub(crate) fn manifest<G: Game>(&self) -> Result<Arc<Manifest>, RegistryError> {
-        let layouts = self.entries.iter().map(|entry| entry.layout.clone()).collect();
+        let layouts: Vec<_> = self.entries.iter().map(|entry| entry.layout.clone()).collect();
+        let interest = G::interest().map(|interest| interest.resolve(&layouts)).transpose()?;
         let rejections = G::REJECTIONS
             .iter()
             .map(|(number, name)| Rejection { code: OutcomeCode::game(*number).0, name: (*name).to_owned() })
             .collect();
         let millihertz = G::TICKING.millihertz();
         let manifest = Manifest::new(G::NAME, G::RULES_VERSION, millihertz, layouts, rejections, G::COMMAND_SCHEMA)?;
-        Ok(Arc::new(manifest))
+        Ok(Arc::new(match interest {
+            Some(interest) => manifest.with_interest(&interest)?,
+            None => manifest,
+        }))
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use bevy_ecs::prelude::Component;
-use ecs_state::field::{FieldKind, FieldValue, Sync, Visibility, put_quantized, take_quantized};
+use ecs_state::field::{FieldKind, FieldSpec, FieldValue, Sync, Visibility, put_quantized, take_quantized};
 use ecs_state::{EntityId, PlayerId, Replicated};
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ fn bytes_of(value: &impl Replicated) -> Vec<u8> {
 
 #[test]
 fn fields_are_described_in_order_with_kind_and_scale() {
-    let of = |name: &str, kind, scale| (name.to_owned(), kind, scale);
+    let of = |name: &str, kind, scale| FieldSpec::from((name.to_owned(), kind, scale));
     assert_eq!(
         Everything::describe(),
         [

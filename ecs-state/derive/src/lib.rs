@@ -3,7 +3,9 @@
 //! On the struct: `#[replicated(number = 3, visibility = "everyone" | "owner" | "server",
 //! sync = "plain" | "interpolate" | "predict")]`; the number is required and must never be given
 //! to another component. On a field: `scale = N` (an integer that means itself divided by N) or
-//! `quantize = N` (an `f32` that travels, is hashed and survives a keyframe as a multiple of 1/N).
+//! `quantize = N` (an `f32` that travels, is hashed and survives a keyframe as a multiple of 1/N);
+//! with either or neither, `step = N` (players may be told the nearest multiple of N of the number that travels,
+//! while state, hashes and keyframes keep the number itself).
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
@@ -28,6 +30,7 @@ struct Options {
 struct FieldOptions {
     scale: Option<LitInt>,
     quantize: Option<LitInt>,
+    step: Option<LitInt>,
 }
 
 fn expand(input: &DeriveInput) -> Result<Tokens> {
@@ -48,10 +51,11 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
     let fields = fields_of(input)?;
     let (mut widths, mut describe, mut put, mut take) = (vec![], vec![], vec![], vec![]);
     for Field { accessor, label, ty, options } in &fields {
+        let step = options.step.as_ref().map_or_else(|| quote!(1), |step| quote!(#step));
         if let Some(steps) = &options.quantize {
             widths.push(quote!(4));
             describe.push(quote! {
-                out.push((#label.to_owned(), ::ecs_state::field::FieldKind::I32, #steps));
+                <i32 as ::ecs_state::field::FieldValue>::describe(#label, #steps, #step, &mut out);
             });
             put.push(quote!(::ecs_state::field::put_quantized(self.#accessor, #steps, row);));
             take.push(quote!(#accessor: ::ecs_state::field::take_quantized(&mut row, #steps)));
@@ -59,7 +63,7 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
             let scale = options.scale.as_ref().map_or_else(|| quote!(1), |scale| quote!(#scale));
             widths.push(quote!(<#ty as ::ecs_state::field::FieldValue>::WIDTH));
             describe.push(quote! {
-                <#ty as ::ecs_state::field::FieldValue>::describe(#label, #scale, &mut out);
+                <#ty as ::ecs_state::field::FieldValue>::describe(#label, #scale, #step, &mut out);
             });
             put.push(quote!(::ecs_state::field::FieldValue::put(&self.#accessor, row);));
             take.push(quote!(#accessor: ::ecs_state::field::FieldValue::take(&mut row)));
@@ -75,7 +79,7 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
             const SYNC: ::ecs_state::field::Sync = ::ecs_state::field::Sync::#sync;
             const WIDTH: usize = 0 #(+ #widths)*;
 
-            fn describe() -> ::std::vec::Vec<(::std::string::String, ::ecs_state::field::FieldKind, u32)> {
+            fn describe() -> ::std::vec::Vec<::ecs_state::field::FieldSpec> {
                 #[allow(unused_mut)]
                 let mut out = ::std::vec::Vec::new();
                 #(#describe)*
@@ -156,13 +160,22 @@ fn field_options(field: &syn::Field) -> Result<FieldOptions> {
                 options.scale = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("quantize") {
                 options.quantize = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("step") {
+                options.step = Some(positive(meta.value()?.parse()?)?);
             } else {
-                return Err(meta.error("known here: scale, quantize"));
+                return Err(meta.error("known here: scale, quantize, step"));
             }
             Ok(())
         })?;
     }
     Ok(options)
+}
+
+fn positive(number: LitInt) -> Result<LitInt> {
+    match number.base10_parse::<u32>()? {
+        0 => Err(Error::new_spanned(number, "a step is at least 1, which is every number")),
+        _ => Ok(number),
+    }
 }
 
 fn choice(meta: &syn::meta::ParseNestedMeta<'_>, known: &[&str]) -> Result<Ident> {
