@@ -43,8 +43,8 @@ const FILL_MAX: Duration = Duration::from_secs(60);
 const WITNESSES: &str = "48";
 /// Of the witnesses, before the kill and after the edge is back.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Before each kill: after five within a minute the supervisor gives the member up.
-const CALM: Duration = Duration::from_secs(8);
+/// Before each kill, besides [`SETTLE`]: the supervisor waits longer after a life of less than 10 s.
+const CALM: Duration = Duration::from_secs(10);
 /// The figures in `status.json` are no older.
 const STATUS_AGE: Duration = Duration::from_millis(300);
 
