@@ -20,6 +20,7 @@ mod certificate;
 mod cluster;
 mod config;
 pub mod edge;
+pub mod interest;
 mod io;
 mod metrics;
 mod private_file;
