@@ -13,7 +13,7 @@
 //!   back: it has to notice that the member was gone.
 //!
 //! What it shows (2 cores that others used too, 128 bots, 4 to 16 MiB of log, 500 to 4,400 ticks): the member leads 0.6 to
-//! 0.8 s after its start with a snapshot, whatever the log's length, and 0.8 to 1.4 s without one. Players wait for 5 to 6 s
+//! 0.8 s after its start with a snapshot, whatever the log's length, and 0.6 to 1.4 s without one. Players wait for 4 to 5 s
 //! in every case: for the edge, not for the log.
 
 #![allow(dead_code, reason = "the harness of the tests has more than this needs")]

@@ -58,12 +58,16 @@ impl DriverConfig {
             self.client_liveness_timeout,
             "a client that died is forgotten after it; also a client's longest pause",
         ));
+        table.push(time("aeron.timer.interval", TIMER_INTERVAL, "how late the driver may be in noticing any of these"));
         let silence = self.image_liveness_timeout;
         table.push(time("aeron.image.liveness.timeout", silence, "who sends nothing for so long is gone"));
         table.push(time("aeron.publication.connection.timeout", silence, "who reads nothing for so long is gone"));
         table
     }
 }
+
+/// Aeron's own is a second, which would be added to each timeout.
+const TIMER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A running driver. Ends when dropped, and with the thread that started it: start it from one that lives as long.
 pub struct Driver {
