@@ -12,14 +12,14 @@ use protocol::outcome::CloseCode;
 use protocol::session::{Hello, Join, JoinedT, Outcome, Resume, ServerMessageT, WelcomeT, encode_server};
 use protocol::version::{MAJOR, MINOR};
 
-use super::session::{Asked, Greeting, Player, Stage};
+use super::session::{Asked, Greeted, Greeting, Player, Seen, Stage};
 use super::{ConnectionId, Edge, Moment, Refusal};
 use crate::token::{self, Claims, TokenError};
 
 /// What a client asks of the log.
 pub(super) enum Wish {
     Join(Claims),
-    Resume { session: u32, secret: [u8; SECRET_BYTES], last_position: u64 },
+    Resume { session: u32, secret: [u8; SECRET_BYTES], seen: Seen },
 }
 
 impl Edge {
@@ -30,7 +30,8 @@ impl Edge {
         }
         tracing::debug!(connection = id.0, client = hello.client().unwrap_or_default(), "hello");
         if let Some(greeting) = self.greeting(id) {
-            greeting.hello = Some(hello.manifest_hash());
+            greeting.hello =
+                Some(Greeted { manifest_hash: hello.manifest_hash(), takes_datagrams: hello.datagrams() });
         }
         self.proceed(now, id);
         Ok(())
@@ -52,8 +53,9 @@ impl Edge {
 
     pub(super) fn handle_resume(&mut self, now: Moment, id: ConnectionId, resume: &Resume<'_>) {
         let secret = resume.secret().bytes().try_into().expect("the decoder checked its length");
-        let (session, last_position) = (resume.session(), resume.last_position());
-        self.wish(now, id, Wish::Resume { session, secret, last_position });
+        let rows = resume.held().map(|rows| rows.bytes().to_vec()).unwrap_or_default();
+        let seen = Seen { tick: resume.last_tick(), position: resume.last_position(), rows };
+        self.wish(now, id, Wish::Resume { session: resume.session(), secret, seen });
     }
 
     fn wish(&mut self, now: Moment, id: ConnectionId, wish: Wish) {
@@ -79,16 +81,16 @@ impl Edge {
         }
         let has_leader = self.has_leader;
         let Some(greeting) = self.greeting(id) else { return };
-        let Some(known) = greeting.hello else { return };
+        let Some(greeted) = greeting.hello else { return };
         let is_welcomed = std::mem::replace(&mut greeting.is_welcomed, true);
         // Who comes while nobody leads waits: what nobody asked for needs no answer when the player goes elsewhere.
         let wish = greeting.wish.take_if(|_| has_leader);
         if !is_welcomed {
-            let welcome = self.welcome(known);
+            let welcome = self.welcome(greeted.manifest_hash);
             self.control(id, welcome);
         }
         if let Some(wish) = wish {
-            self.ask(now, id, wish);
+            self.ask(now, id, greeted, wish);
         }
     }
 
@@ -110,18 +112,19 @@ impl Edge {
         encode_server(ServerMessageT::Welcome(Box::new(welcome)))
     }
 
-    fn ask(&mut self, now: Moment, id: ConnectionId, wish: Wish) {
+    fn ask(&mut self, now: Moment, id: ConnectionId, greeted: Greeted, wish: Wish) {
         if self.outstanding.is_full() {
             let detail = "the log does not keep up".to_owned();
             return self.close(now, id, Refusal { code: CloseCode::Internal, detail });
         }
         let request = self.outstanding.next_request();
         let secret = (self.settings.secrets)();
-        let mut asked = Asked { request, secret, held: secret, last_position: 0 };
+        let takes_datagrams = greeted.takes_datagrams;
+        let mut asked = Asked { request, takes_datagrams, secret, held: secret, seen: Seen::default() };
         let message = match wish {
             Wish::Join(claims) => join_message(request, claims, &secret),
-            Wish::Resume { session, secret: held, last_position } => {
-                (asked.last_position, asked.held) = (last_position, held);
+            Wish::Resume { session, secret: held, seen } => {
+                (asked.seen, asked.held) = (seen, held);
                 resume_message(request, session, &held, &secret, 0)
             }
         };
@@ -141,18 +144,25 @@ impl Edge {
         // Who asked may be gone; then the session waits to be resumed.
         let Some(id) = by else { return self.detach(session, epoch) };
         let Some(connection) = self.connections.get_mut(&id) else { return self.detach(session, epoch) };
-        let asked = match &connection.stage {
+        let asked = match std::mem::replace(&mut connection.stage, Stage::Closed) {
             Stage::Asked(asked) => asked,
-            Stage::Playing(_) => return self.handle_taken_over(now, id, joined),
-            Stage::Greeting(_) | Stage::Closed => return self.detach(session, epoch),
+            stage => {
+                let is_playing = matches!(stage, Stage::Playing(_));
+                connection.stage = stage;
+                return match is_playing {
+                    true => self.handle_taken_over(now, id, joined),
+                    false => self.detach(session, epoch),
+                };
+            }
         };
+        let secret = asked.secret;
         let (match_id, last_seq) = (joined.match_id(), joined.last_seq());
         let mut player = Player::new(asked, session, epoch, match_id, joined.player(), last_seq);
         player.note_ring(now.at, joined.outcomes().into_iter().flatten().map(to_player));
         let mut frame = JoinedT::default();
         (frame.match_id, frame.session, frame.epoch, frame.player) = (match_id, session, epoch, joined.player());
         (frame.last_seq, frame.resumed) = (last_seq, joined.resumed());
-        frame.secret = asked.secret.to_vec();
+        frame.secret = secret.to_vec();
         connection.stage = Stage::Playing(Box::new(player));
         let before = self.sessions.insert(session, id);
         self.counters.joins.add(1);

@@ -40,18 +40,37 @@ pub(super) enum Stage {
 
 #[derive(Default)]
 pub(super) struct Greeting {
-    /// Hash of the manifest that the client holds.
-    pub(super) hello: Option<u64>,
+    pub(super) hello: Option<Greeted>,
     pub(super) is_welcomed: bool,
     pub(super) wish: Option<Wish>,
 }
 
+/// What a client said of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Greeted {
+    /// Hash of the manifest that it holds.
+    pub(super) manifest_hash: u64,
+    pub(super) takes_datagrams: bool,
+}
+
+/// What a client that comes back has seen.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// No baseline before the mirror is there.
+    pub(super) tick: u64,
+    /// As `tick`, in the log.
+    pub(super) position: u64,
+    /// What its mirror holds, as `protocol::held` writes it; empty when it does not say. Taken by the first baseline.
+    pub(super) rows: Vec<u8>,
+}
+
 pub(super) struct Asked {
     pub(super) request: u64,
+    pub(super) takes_datagrams: bool,
     /// For the next resume.
     pub(super) secret: [u8; SECRET_BYTES],
     /// What the client has seen elsewhere.
-    pub(super) last_position: u64,
+    pub(super) seen: Seen,
     /// What the client has shown that it holds; that of the next resume for who joins.
     pub(super) held: [u8; SECRET_BYTES],
 }
@@ -66,8 +85,8 @@ pub(super) struct Player {
     /// What it was given for its next resume.
     pub(super) offered: [u8; SECRET_BYTES],
     pub(super) seat: Seat,
-    /// No baseline before the mirror is there.
-    pub(super) last_position: u64,
+    pub(super) takes_datagrams: bool,
+    pub(super) seen: Seen,
     /// Highest command number that may be followed.
     pub(super) sent_seq: u32,
     /// Each command up to this number has an outcome. Later ones may have one too, when those before were lost with a
@@ -101,7 +120,7 @@ pub(super) struct Stream {
 }
 
 impl Player {
-    pub(super) fn new(asked: &Asked, session: u32, epoch: u32, match_id: u64, player: u32, last_seq: u32) -> Self {
+    pub(super) fn new(asked: Asked, session: u32, epoch: u32, match_id: u64, player: u32, last_seq: u32) -> Self {
         Self {
             match_id,
             session,
@@ -110,7 +129,8 @@ impl Player {
             held: asked.held,
             offered: asked.secret,
             seat: Seat::Attached,
-            last_position: asked.last_position,
+            takes_datagrams: asked.takes_datagrams,
+            seen: asked.seen,
             sent_seq: last_seq,
             settled_seq: 0,
             ring: VecDeque::with_capacity(OUTCOME_RING),
