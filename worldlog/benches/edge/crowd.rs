@@ -1,0 +1,162 @@
+//! Clients that only count: they join, send, and drop what they are told, as most of the peer's clients do, so that
+//! the process of the clients is not what is measured.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use protocol::limits::STREAMS_PER_CONNECTION_MAX;
+use protocol::session::{ClientMessageT, CommandBytesT, CommandsT, HelloT, JoinT, encode_client};
+use protocol::version::{ALPN, MAJOR, MINOR};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connection, Endpoint, TransportConfig, VarInt};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+
+use crate::server::Listening;
+use crate::step::{Plan, wish};
+
+/// What all of a crowd count together.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) is_measuring: AtomicBool,
+    /// What the edge wrote into streams and datagrams.
+    pub(crate) bytes: AtomicU64,
+    /// Those that are in the match.
+    pub(crate) joined: AtomicU32,
+    /// Connections that ended before they were to.
+    pub(crate) lost: AtomicU32,
+}
+
+impl Counts {
+    fn note(&self, bytes: usize) {
+        if self.is_measuring.load(Ordering::Relaxed) {
+            self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One client of a crowd.
+pub(crate) struct Member {
+    pub(crate) connection: Connection,
+}
+
+/// Sockets of a crowd; several clients share one.
+pub(crate) fn endpoint() -> Endpoint {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let mut transport = TransportConfig::default();
+    transport
+        .keep_alive_interval(Some(Duration::from_secs(1)))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_PER_CONNECTION_MAX));
+    config.transport_config(Arc::new(transport));
+    let mut endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    endpoint.set_default_client_config(config);
+    endpoint
+}
+
+impl Member {
+    /// Connects, asks to join, and plays in tasks of its own until the connection is closed.
+    pub(crate) async fn join(
+        endpoint: &Endpoint,
+        listening: &Listening,
+        token: String,
+        plan: Plan,
+        counts: &Arc<Counts>,
+    ) -> Self {
+        let connection = endpoint.connect(listening.quic, "localhost").unwrap().await.unwrap();
+        let (mut control, mut answers) = connection.open_bi().await.unwrap();
+        let mut greeting = encode_client(hello(plan.takes_datagrams));
+        let mut join = JoinT::default();
+        join.token = token;
+        greeting.extend(encode_client(ClientMessageT::Join(Box::new(join))));
+        control.write_all(&greeting).await.unwrap();
+        let (hears, counted) = (connection.clone(), Arc::clone(counts));
+        tokio::spawn(async move {
+            while let Ok(mut stream) = hears.accept_uni().await {
+                counted.joined.fetch_add(1, Ordering::Relaxed);
+                while let Ok(Some(chunk)) = stream.read_chunk(64 * 1024, true).await {
+                    counted.note(chunk.bytes.len());
+                }
+            }
+            counted.lost.fetch_add(1, Ordering::Relaxed);
+        });
+        tokio::spawn(async move { while let Ok(Some(_)) = answers.read_chunk(64 * 1024, true).await {} });
+        tokio::spawn(async move {
+            let mut number = 0;
+            let mut beat = plan.beat().await;
+            loop {
+                beat.tick().await;
+                number += 1;
+                if control.write_all(&command(number, plan.seed)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { connection }
+    }
+}
+
+fn hello(takes_datagrams: bool) -> ClientMessageT {
+    let mut hello = HelloT::default();
+    (hello.major, hello.minor) = (MAJOR, MINOR);
+    hello.client = Some("bench".to_owned());
+    hello.datagrams = takes_datagrams;
+    ClientMessageT::Hello(Box::new(hello))
+}
+
+fn command(number: u32, seed: u64) -> Vec<u8> {
+    let mut item = CommandBytesT::default();
+    item.payload = wish(number, seed).encode();
+    let mut commands = CommandsT::default();
+    (commands.first_seq, commands.items) = (number, vec![item]);
+    encode_client(ClientMessageT::Commands(Box::new(commands)))
+}
+
+/// The server is a child of this process.
+#[derive(Debug)]
+struct Anyone;
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
