@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod parts;
 pub mod proof;
 pub mod session;
+pub mod update;
 pub mod version;
 
 pub use columns::Columns;
