@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::connection::Link;
 use crate::error::{ConnectError, SessionEnd};
+use crate::link::{FaultySocket, LinkFaults};
 use crate::player::Player;
 use crate::reconnect;
 use crate::shared::Shared;
@@ -152,6 +153,14 @@ impl Client {
         }
     }
 
+    /// The same client for players on a bad link: for tests. Each connection that they make has chances of its own.
+    #[must_use]
+    pub fn with_faults(&self, faults: LinkFaults) -> Self {
+        let dialer = Dialer { faults: Some(faults).filter(|faults| !faults.is_none()), ..self.dialer.clone() };
+        // The connection that waits has a good link.
+        Self { dialer, parked: Arc::default(), turn: Arc::clone(&self.turn) }
+    }
+
     /// The game as the server described it, once a player joined.
     #[must_use]
     pub fn manifest(&self) -> Option<Arc<Manifest>> {
@@ -190,6 +199,9 @@ pub(crate) struct Dialer {
     next: usize,
     pub(crate) options: Arc<ClientOptions>,
     known: Arc<Mutex<Option<Arc<Manifest>>>>,
+    faults: Option<LinkFaults>,
+    /// Connections that were tried.
+    dials: u64,
 }
 
 impl Dialer {
@@ -200,7 +212,8 @@ impl Dialer {
         check(&options)?;
         let mut config = quinn::ClientConfig::new(Arc::new(tls(&addresses, trust)?));
         config.transport_config(Arc::new(transport(&options)?));
-        Ok(Self { config, addresses: addresses.into(), next: 0, options: Arc::new(options), known: Arc::default() })
+        let (addresses, options) = (addresses.into(), Arc::new(options));
+        Ok(Self { config, addresses, next: 0, options, known: Arc::default(), faults: None, dials: 0 })
     }
 
     /// The manifest last seen, by any player of this client.
@@ -220,7 +233,11 @@ impl Dialer {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = TokioRuntime.wrap_udp_socket(UdpSocket::bind((any, 0))?)?;
+        let mut socket = TokioRuntime.wrap_udp_socket(UdpSocket::bind((any, 0))?)?;
+        self.dials += 1;
+        if let Some(faults) = self.faults {
+            socket = Arc::new(FaultySocket::new(socket, faults.of_link(self.dials)));
+        }
         let socket = Arc::new(CuttableSocket::new(socket));
         let endpoint = Endpoint::new_with_abstract_socket(
             EndpointConfig::default(),

@@ -52,6 +52,7 @@
 mod client;
 mod connection;
 mod error;
+mod link;
 mod messages;
 mod mirror;
 mod outstanding;
@@ -65,6 +66,7 @@ mod trust;
 
 pub use client::{Client, ClientOptions, EdgeAddresses};
 pub use error::{ConnectError, SendError, SessionEnd};
+pub use link::LinkFaults;
 pub use mirror::{Mirror, MirrorCounts};
 pub use player::{Outcome, Player, Pong, Receipt};
 pub use stats::Stats;
