@@ -12,7 +12,9 @@ use protocol::outcome::CloseCode;
 use tokio::sync::watch;
 
 use crate::account::Account;
+use crate::audit::Audit;
 use crate::bot::Bot;
+use crate::freshness::{Freshness, TickClock};
 use crate::report::{BotRecord, Played};
 use crate::swarm::SwarmOptions;
 
@@ -50,6 +52,7 @@ pub(crate) struct Life {
     pub(crate) options: Arc<SwarmOptions>,
     /// When the swarm started; times of the account count from here.
     pub(crate) start: Instant,
+    pub(crate) clock: Arc<TickClock>,
 }
 
 impl Life {
@@ -92,7 +95,17 @@ impl Life {
             Ok(bot) => bot,
             Err(error) => return BotRecord::NotJoined { error: Some(error.to_string()) },
         };
-        let mut table = Table { player, bot, slot: &self.slot, waiting: VecDeque::new(), start: self.start };
+        let manifest = player.manifest();
+        let mut table = Table {
+            player,
+            bot,
+            slot: &self.slot,
+            waiting: VecDeque::new(),
+            start: self.start,
+            clock: &self.clock,
+            freshness: Freshness::new(manifest.tick_millihertz()),
+            audit: Audit::new(&manifest, player.player_id()),
+        };
         let early = table.play(&mut self.phase).await;
         let (tally, late) = tokio::select! {
             settled = table.settle() => settled,
@@ -100,6 +113,7 @@ impl Life {
             () = tokio::time::sleep(SETTLE_MAX) => (Err("the final state did not come in time".to_owned()), None),
         };
         table.give_up_waiting();
+        let (fresh_us, leaks) = (table.freshness.late_us().clone(), table.audit.leaks());
         let now = self.start.elapsed();
         let account = self.slot.account().clone();
         let played = Played {
@@ -109,6 +123,8 @@ impl Life {
             lasted: now - joined_at,
             tally,
             ended: early.or(late),
+            fresh_us,
+            leaks,
         };
         if self.options.leave && player.ended().is_none() {
             let left = tokio::time::timeout(LEAVE_MAX, player.leave()).await;
@@ -126,6 +142,9 @@ struct Table<'a> {
     /// In the order in which they were sent, which is that of their outcomes.
     waiting: VecDeque<Sent>,
     start: Instant,
+    clock: &'a TickClock,
+    freshness: Freshness,
+    audit: Audit,
 }
 
 struct Sent {
@@ -154,9 +173,14 @@ impl Table<'_> {
 
     fn think(&mut self) -> Result<(), String> {
         let room = COMMANDS_UNACKED_MAX - self.waiting.len();
-        let bot = &mut self.bot;
+        let Self { bot, freshness, audit, clock, start, .. } = self;
         let thought = self.player.with_mirror(|mirror| {
-            if mirror.is_in_sync() { bot.think(mirror.columns(), mirror.tick(), room) } else { Ok(Vec::new()) }
+            if !mirror.is_in_sync() {
+                return Ok(Vec::new());
+            }
+            freshness.note(mirror.tick(), start.elapsed().as_micros() as i64, clock);
+            audit.look(mirror.columns(), mirror.tick());
+            bot.think(mirror.columns(), mirror.tick(), room)
         });
         for command in thought.map_err(|error| error.to_string())? {
             self.send(command);

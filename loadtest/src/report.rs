@@ -51,6 +51,11 @@ pub struct Report {
     pub longest_gap_ms: f64,
     /// From submission to outcome.
     pub ack_ms: AckMs,
+    /// How much later than on the fastest delivery a tick was shown, over all bots and ticks; a tick that never came
+    /// counts when a later one did.
+    pub freshness_ms: AckMs,
+    /// Entities that bots saw for a second although interest forbids it, each counted once for each bot.
+    pub leaks: u64,
     /// Mean UDP payload bytes a second that a bot received while it was joined.
     pub bytes_down_per_bot_s: f64,
     /// Mean UDP payload bytes a second that a bot sent while it was joined.
@@ -102,12 +107,15 @@ pub(crate) struct Played {
     pub(crate) tally: Result<u64, String>,
     /// Why the session ended before the bot was done.
     pub(crate) ended: Option<String>,
+    /// How late each tick was shown.
+    pub(crate) fresh_us: Histogram<u64>,
+    pub(crate) leaks: u64,
 }
 
 impl Report {
     pub(crate) fn of(records: &[BotRecord], lasted: Duration, cuts: u64) -> Self {
         let mut report = Self { bots: records.len() as u64, cuts, seconds: lasted.as_secs_f64(), ..Self::default() };
-        let mut latency_us = new_histogram();
+        let [mut latency_us, mut fresh_us] = [new_histogram(), new_histogram()];
         let (mut bot_seconds, mut bytes_up, mut bytes_down) = (0.0, 0, 0);
         for record in records {
             match record {
@@ -116,6 +124,7 @@ impl Report {
                 BotRecord::Played(played) => {
                     report.add(played);
                     latency_us.add(played.account.latency_us()).expect("the sum resizes itself");
+                    fresh_us.add(&played.fresh_us).expect("the sum resizes itself");
                     bot_seconds += played.lasted.as_secs_f64();
                     bytes_up += played.stats.bytes_up;
                     bytes_down += played.stats.bytes_down;
@@ -124,6 +133,7 @@ impl Report {
         }
         let per_bot_second = |total: u64| if bot_seconds > 0.0 { round(total as f64 / bot_seconds) } else { 0.0 };
         report.ack_ms = AckMs::of(&latency_us);
+        report.freshness_ms = AckMs::of(&fresh_us);
         report.bytes_up_per_bot_s = per_bot_second(bytes_up);
         report.bytes_down_per_bot_s = per_bot_second(bytes_down);
         report.commands_per_bot_s = per_bot_second(report.commands_sent);
@@ -144,6 +154,7 @@ impl Report {
         self.hash_mismatches += stats.hash_mismatches;
         self.resumes += stats.resumes;
         self.connections_lost += stats.losses;
+        self.leaks += played.leaks;
         self.longest_gap_ms = self.longest_gap_ms.max(milliseconds(played.longest_gap));
         account.rejections().iter().for_each(|(name, more)| count(&mut self.rejections, name, *more));
         match &played.tally {
@@ -183,6 +194,7 @@ impl Report {
             (self.commands_unknown, "commands have no outcome, and never will"),
             (self.commands_unverified, "acknowledged commands could not be compared with the final state"),
             (self.hash_mismatches, "hashes differ from the server's"),
+            (self.leaks, "entities were seen that interest forbids"),
             (malformed.copied().unwrap_or(0), "commands are malformed; swarm and server may be of different builds"),
         ];
         let mut problems: Vec<String> = counted
@@ -223,6 +235,9 @@ impl Report {
                 grouped(self.resumes),
                 format!("{} connections lost, {} cut on purpose", grouped(self.connections_lost), grouped(self.cuts)),
             ),
+            ("fresh p50", ms(self.freshness_ms.p50), "later than the fastest delivery of a tick".to_owned()),
+            ("fresh p99", ms(self.freshness_ms.p99), plain()),
+            ("leaks", grouped(self.leaks), "entities seen that interest forbids".to_owned()),
             ("down", format!("{:.1} kB/s", self.bytes_down_per_bot_s / 1_000.0), "a bot".to_owned()),
             ("up", format!("{:.1} kB/s", self.bytes_up_per_bot_s / 1_000.0), "a bot".to_owned()),
         ]

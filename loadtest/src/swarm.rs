@@ -6,13 +6,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use client::{Client, ClientOptions, Trust};
+use client::{Client, ClientOptions, LinkFaults, Trust};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, interval_at};
 
 use crate::account::new_histogram;
 use crate::bot::Random;
+use crate::freshness::TickClock;
 use crate::play::{Life, Phase, Slot};
 use crate::report::{BotRecord, Report};
 
@@ -45,6 +46,8 @@ pub struct SwarmOptions {
     pub leave: bool,
     /// How often a bot chosen by chance loses its connection without a word, to show that it comes back.
     pub cut_every: Option<Duration>,
+    /// What happens to the packets of all bots, each on a link of its own; its seed is added to the one above.
+    pub faults: LinkFaults,
     /// Join tokens.
     pub tokens: Arc<dyn TokenSource>,
 }
@@ -169,9 +172,12 @@ impl Swarm {
         let (options, start, phase) = (Arc::new(options), Instant::now(), watch::Sender::new(Phase::Play));
         let slots: Vec<_> = (0..options.bots).map(|_| Arc::new(Slot::default())).collect();
         let mut lives = JoinSet::new();
+        let clock = Arc::new(TickClock::default());
         for (number, slot) in slots.iter().enumerate() {
-            let (client, slot, options) = (client.clone(), Arc::clone(slot), Arc::clone(&options));
-            lives.spawn(Life { number, client, slot, phase: phase.subscribe(), options, start }.run());
+            let client =
+                if options.faults.is_none() { client.clone() } else { client.with_faults(faults(&options, number)) };
+            let (slot, options, clock) = (Arc::clone(slot), Arc::clone(&options), Arc::clone(&clock));
+            lives.spawn(Life { number, client, slot, phase: phase.subscribe(), options, start, clock }.run());
         }
         let random = Random::new(!options.seed);
         Self { options, start, slots, phase, lives, records: Vec::new(), random, cuts: 0 }
@@ -224,6 +230,12 @@ impl Swarm {
         progress.ack_p99_ms = latency_us.value_at_quantile(0.99) as f64 / 1_000.0;
         progress
     }
+}
+
+/// Those of one bot's links.
+fn faults(options: &SwarmOptions, bot: usize) -> LinkFaults {
+    let faults = options.faults;
+    LinkFaults { seed: faults.seed.wrapping_add(options.seed), ..faults }.of_link(bot as u64)
 }
 
 fn client_options() -> ClientOptions {

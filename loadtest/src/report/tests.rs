@@ -15,7 +15,10 @@ fn played(applied: u64, tally: Result<u64, &str>) -> Played {
         Stats { deltas: 300, baselines: 1, hash_checks: 301, bytes_up: 1_000, bytes_down: 20_000, ..Stats::default() };
     let longest_gap = account.longest_gap(Duration::from_secs(10));
     let tally = tally.map_err(str::to_owned);
-    Played { account, stats, lasted: Duration::from_secs(10), longest_gap, tally, ended: None }
+    let mut fresh_us = new_histogram();
+    (0..300).for_each(|_| fresh_us.record(2_000).unwrap());
+    let lasted = Duration::from_secs(10);
+    Played { account, stats, lasted, longest_gap, tally, ended: None, fresh_us, leaks: 0 }
 }
 
 fn report(bots: Vec<Played>) -> Report {
@@ -61,6 +64,10 @@ fn whatever_is_wrong_makes_the_run_unclean_and_is_named() {
     mismatch.stats.hash_mismatches = 2;
     assert_eq!(problems_of(mismatch), "2 hashes differ from the server's");
 
+    let mut told_too_much = played(10, Ok(10));
+    told_too_much.leaks = 3;
+    assert_eq!(problems_of(told_too_much), "3 entities were seen that interest forbids");
+
     let blind = problems_of(played(10, Err("no state came")));
     assert_eq!(blind, "10 acknowledged commands could not be compared with the final state");
 
@@ -88,12 +95,13 @@ fn a_swarm_that_did_nothing_shows_nothing() {
 fn the_json_has_the_keys_that_scripts_rely_on() {
     let json = serde_json::to_value(report(vec![played(5, Ok(5))])).unwrap();
     let keys = "bots joined commands_sent commands_acked commands_rejected commands_lost duplicates deltas hash_checks \
-                hash_mismatches resumes longest_gap_ms ack_ms bytes_down_per_bot_s bytes_up_per_bot_s";
+                hash_mismatches resumes longest_gap_ms ack_ms freshness_ms leaks \
+                bytes_down_per_bot_s bytes_up_per_bot_s";
     for key in keys.split_whitespace() {
         assert!(json.get(key).is_some(), "{key}");
     }
     for key in ["p50", "p99", "p999", "max"] {
-        assert!(json["ack_ms"][key].is_number(), "{key}");
+        assert!(json["ack_ms"][key].is_number() && json["freshness_ms"][key].is_number(), "{key}");
     }
 }
 

@@ -9,7 +9,7 @@ use protocol::limits::STREAMS_PER_CONNECTION_MAX;
 use protocol::session::{ClientMessageT, CommandBytesT, CommandsT, HelloT, JoinT, encode_client};
 use protocol::version::{ALPN, MAJOR, MINOR};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, Endpoint, TransportConfig, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig, VarInt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
@@ -89,6 +89,9 @@ impl Member {
                 }
             }
             counted.lost.fetch_add(1, Ordering::Relaxed);
+            if let Some(reason) = hears.close_reason().filter(|reason| *reason != ConnectionError::LocallyClosed) {
+                eprintln!("a client of the crowd is out: {reason}");
+            }
         });
         tokio::spawn(async move { while let Ok(Some(_)) = answers.read_chunk(64 * 1024, true).await {} });
         tokio::spawn(async move {

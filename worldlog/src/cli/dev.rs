@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use client::Trust;
 use ecs_state::Game;
-use loadtest::SwarmOptions;
+use loadtest::{LinkFaults, SwarmOptions};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -163,6 +163,7 @@ fn begin_bots(
         commands_per_second: 15.0,
         seed: 1,
         leave: true,
+        faults: LinkFaults::default(),
         cut_every: None,
         tokens: Arc::new(SignedTokens::load(&running.token_key, dev.match_id(), "bot")?),
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use client::Trust;
-use loadtest::{Progress, SwarmOptions, TokenSource};
+use loadtest::{LinkFaults, Progress, SwarmOptions, TokenSource};
 use net_edge::{Claims, TokenSigner};
 use protocol::MatchId;
 
@@ -28,9 +28,24 @@ pub(super) struct Arguments {
     /// Most commands a second of one bot
     #[arg(long, default_value_t = 15.0)]
     rate: f64,
-    /// Equal seeds make equal bots
+    /// Equal seeds make equal bots and equal links
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Percent of the packets that are lost, each way: 0 to 100, as in 0.5
+    #[arg(long, value_parser = percent, default_value = "0", value_name = "PERCENT")]
+    loss: u32,
+    /// Milliseconds that each packet is under way, each way
+    #[arg(long, value_parser = milliseconds, default_value = "0", value_name = "MS")]
+    delay: Duration,
+    /// And up to so much more, by chance; packets overtake each other by it
+    #[arg(long, value_parser = milliseconds, default_value = "0", value_name = "MS")]
+    jitter: Duration,
+    /// Percent of the packets that come 30 ms late, so that others overtake them
+    #[arg(long, value_parser = percent, default_value = "0", value_name = "PERCENT")]
+    reorder: u32,
+    /// Percent of the packets that come twice
+    #[arg(long, value_parser = percent, default_value = "0", value_name = "PERCENT")]
+    duplicate: u32,
     /// Cut the connection of a bot chosen by chance so often
     #[arg(long, value_parser = duration)]
     cut_every: Option<Duration>,
@@ -80,6 +95,14 @@ pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
         seed: arguments.seed,
         leave: !arguments.stay,
         cut_every: arguments.cut_every,
+        faults: LinkFaults {
+            seed: 0,
+            loss_ppm: arguments.loss,
+            duplicate_ppm: arguments.duplicate,
+            reorder_ppm: arguments.reorder,
+            delay: arguments.delay,
+            jitter: arguments.jitter,
+        },
         tokens: Arc::new(SignedTokens::load(&key, match_id, &account)?),
     };
     let json = answer.json;
@@ -94,6 +117,22 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         text.to_socket_addrs().map_err(|error| format!("{error}; write 127.0.0.1:4433 or name:4433"))?.collect();
     let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
     first.copied().ok_or_else(|| format!("{text} has no address"))
+}
+
+/// Reads percent, with or without the sign, as parts of a million.
+fn percent(text: &str) -> Result<u32, String> {
+    let number: f64 = text.trim_end_matches('%').parse().map_err(|_| format!("{text} is no number of percent"))?;
+    if !(0.0..=100.0).contains(&number) {
+        return Err(format!("{text} percent; 0 to 100 make sense"));
+    }
+    Ok((number * 10_000.0).round() as u32)
+}
+
+/// Reads milliseconds; other units when they are named.
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let wait = text.parse().map(|number: f64| number / 1_000.0).map(Duration::try_from_secs_f64);
+    let wait = wait.map_or_else(|_| duration(text), |wait| wait.map_err(|error| error.to_string()))?;
+    if wait > Duration::from_secs(10) { Err(format!("{text} is more than 10 s")) } else { Ok(wait) }
 }
 
 fn show(progress: &Progress, json: bool) {
@@ -142,4 +181,23 @@ pub(super) fn sign(signer: &TokenSigner, match_id: u64, account: &str) -> String
 
 pub(super) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_percent() {
+        assert_eq!(percent("20"), Ok(200_000));
+        assert_eq!(percent("0.5%"), Ok(5_000));
+        assert!(percent("101").is_err() && percent("-1").is_err() && percent("many").is_err());
+    }
+
+    #[test]
+    fn waits_are_milliseconds_unless_a_unit_is_named() {
+        assert_eq!(milliseconds("50"), Ok(Duration::from_millis(50)));
+        assert_eq!(milliseconds("1s"), Ok(Duration::from_secs(1)));
+        assert!(milliseconds("11s").is_err() && milliseconds("-5").is_err() && milliseconds("soon").is_err());
+    }
 }
