@@ -1,12 +1,46 @@
 //! Runs the benches.
 
-use crate::failure::Outcome;
+mod edge;
+mod interest;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Outcome};
 use crate::workspace::{self, Workspace};
 
 pub(crate) const DOES: &str = "run the benches, or the one named; further arguments go to the bench itself";
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
-    workspace::run(workspace.cargo(&["bench", "--workspace"]).args(selection(arguments)))
+    match arguments.split_first() {
+        // These climb ladders of processes.
+        Some((name, rest)) if name == "edge" => edge::run(workspace, rest),
+        Some((name, rest)) if name == "interest" => interest::run(workspace, rest),
+        _ => workspace::run(workspace.cargo(&["bench", "--workspace"]).args(selection(arguments))),
+    }
+}
+
+/// The program that plays one step of a ladder: `worldlog/benches/edge`.
+struct Program(PathBuf);
+
+impl Program {
+    fn build(workspace: &Workspace) -> Outcome<Self> {
+        let build =
+            ["bench", "-p", "worldlog", "--bench", "edge", "--no-run", "--message-format=json-render-diagnostics"];
+        let said = workspace::output(&mut workspace.cargo(&build))?;
+        let artifacts = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut of_edge = artifacts.filter(|artifact| artifact["target"]["name"] == "edge");
+        let program = of_edge.find_map(|artifact| Some(artifact["executable"].as_str()?.into()));
+        program.map(Self).ok_or_else(|| Failure::failed("cargo did not say where it built the bench `edge`"))
+    }
+
+    fn command(&self, workspace: &Workspace, arguments: &[&str]) -> Command {
+        let mut command = workspace.command(&self.0);
+        command.args(arguments);
+        command
+    }
 }
 
 /// Turns `NAME ARGUMENTS` into what cargo is told. Without a name every bench target runs, but not the
