@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use protocol::bytes::put_varint;
 use protocol::limits::STREAMS_PER_CONNECTION_MAX;
 use protocol::session::{ClientMessageT, CommandBytesT, CommandsT, HelloT, JoinT, encode_client};
 use protocol::version::{ALPN, MAJOR, MINOR};
@@ -13,6 +14,7 @@ use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::time::Instant;
 
 use crate::server::Listening;
 use crate::step::{Plan, wish};
@@ -93,6 +95,7 @@ impl Member {
                 eprintln!("a client of the crowd is out: {reason}");
             }
         });
+        tokio::spawn(take_updates(connection.clone(), Arc::clone(counts)));
         tokio::spawn(async move { while let Ok(Some(_)) = answers.read_chunk(64 * 1024, true).await {} });
         tokio::spawn(async move {
             let mut number = 0;
@@ -106,6 +109,78 @@ impl Member {
             }
         });
         Self { connection }
+    }
+}
+
+/// Acknowledges updates as a client does that reads them, and reads no more than that takes.
+async fn take_updates(connection: Connection, counts: Arc<Counts>) {
+    let mut came = Came::default();
+    let mut ack_at: Option<Instant> = None;
+    loop {
+        let alarm = async {
+            match ack_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_due = tokio::select! {
+            datagram = connection.read_datagram() => {
+                let Ok(datagram) = datagram else { return };
+                counts.note(datagram.len());
+                if let [UPDATE, era, low, high, ..] = datagram[..] {
+                    came.note(era, u16::from_le_bytes([low, high]));
+                }
+                ack_at.is_some()
+            }
+            () = alarm => true,
+        };
+        ack_at = if is_due { None } else { Some(Instant::now() + ACK_WAIT) };
+        if is_due {
+            let _ = connection.send_datagram(came.ack().into());
+        }
+    }
+}
+
+/// First bytes of an update and of an acknowledgement, as `protocol/src/update.rs` has them.
+const UPDATE: u8 = 1;
+const ACK: u8 = 2;
+/// Longest that an update waits for its acknowledgement; every second one is acknowledged at once.
+const ACK_WAIT: Duration = Duration::from_millis(50);
+
+/// Which updates of an era came.
+#[derive(Debug, Default)]
+struct Came {
+    era: u8,
+    newest: u16,
+    /// Bit i: the one numbered `newest - 1 - i` did not come.
+    missing: u64,
+}
+
+impl Came {
+    fn note(&mut self, era: u8, seq: u16) {
+        if era != self.era {
+            *self = Self { era, newest: 0, missing: 0 };
+        }
+        match seq.wrapping_sub(self.newest) as i16 {
+            0 => {}
+            ahead @ 1.. => {
+                let ahead = u32::from(ahead as u16);
+                let between = 1u64.checked_shl(ahead - 1).map_or(u64::MAX, |bit| bit - 1);
+                self.missing = self.missing.checked_shl(ahead).unwrap_or(0) | between;
+                self.newest = seq;
+            }
+            behind => {
+                let place = u32::from(behind.unsigned_abs()) - 1;
+                self.missing &= !1u64.checked_shl(place).unwrap_or(0);
+            }
+        }
+    }
+
+    fn ack(&self) -> Vec<u8> {
+        let [low, high] = self.newest.to_le_bytes();
+        let mut bytes = vec![ACK, self.era, low, high];
+        put_varint(&mut bytes, self.missing);
+        bytes
     }
 }
 

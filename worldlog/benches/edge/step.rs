@@ -122,6 +122,7 @@ pub(crate) async fn measure(setup: Setup, clients: usize, seconds: f64, takes_da
     let lost = counts.lost.load(Ordering::Relaxed) - lost_before;
     let resident = resident_mib(pid);
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    crowd.iter().for_each(|member| member.connection.close(0u32.into(), b"done"));
     let counted = crowd.len().max(1) as f64;
     let per_counted = |total: f64| total / counted / wall;
     // Probes get what the crowd gets.
