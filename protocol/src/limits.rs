@@ -90,6 +90,16 @@ pub const SESSIONS_MAX: usize = 65_536;
 /// Fastest tick rate, in ticks per 1,000 seconds.
 pub const TICK_MILLIHERTZ_MAX: u32 = 240_000;
 
+// ---- updates ----------------------------------------------------------------------------------
+
+/// Ticks back to what an update's rows may differ from. Raising it costs clients memory: they hold the values that
+/// each row had in twice as many ticks.
+pub const BASE_AGE_TICKS_MAX: u32 = 63;
+/// Parts of the updates of one tick; what does not fit waits for the next.
+pub const UPDATE_PARTS_MAX: usize = 16;
+/// Longest summary of what a mirror holds; with the rest of a Resume it fits a frame of a client.
+pub const HELD_BYTES_MAX: usize = 3 * 1024;
+
 // ---- edge -------------------------------------------------------------------------------------
 
 /// Bytes that may wait for one player before the state stream is replaced by a baseline.
@@ -227,6 +237,7 @@ const _: () = {
     assert!(CLIENT_FRAME_BYTES_MAX < INGRESS_BYTES_MAX);
     assert!(LOG_BATCH_BYTES + 2 * INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
     assert!(8 * (EGRESS_PART_BYTES_MAX + 64) <= EGRESS_TERM_BYTES_MIN, "a part must fit an eighth of a term");
+    assert!(HELD_BYTES_MAX + 512 <= CLIENT_FRAME_BYTES_MAX, "a summary fits a Resume");
     assert!(FIELDS_MAX <= 64, "a mask is one word");
     assert!(
         (INTEREST_REACH_MAX as u64 + INTEREST_MARGIN_MAX as u64).pow(2) <= u64::MAX / INTEREST_AXES_MAX as u64,
