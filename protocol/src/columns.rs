@@ -107,6 +107,16 @@ impl Column {
     }
 }
 
+/// What became of a row that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Added,
+    Changed,
+    Same,
+    /// There is no such entity; nothing was done.
+    Orphan,
+}
+
 /// All columns of one match, as far as their holder may know them.
 #[derive(Debug, Clone)]
 pub struct Columns {
@@ -195,6 +205,69 @@ impl Columns {
         let (index, layout) = self.manifest.layout_of(component)?;
         let field = layout.fields.iter().find(|candidate| candidate.name == field)?;
         self.columns[index].row(entity).map(|row| field.read(row))
+    }
+
+    /// Hash of an entity's rows: the wrapping sum of [`row_hash`] over those that are here.
+    #[must_use]
+    pub fn entity_hash(&self, entity: EntityId) -> u64 {
+        let rows = self.manifest.layouts().iter().zip(&self.columns);
+        let hashes = rows.filter_map(|(layout, column)| Some(row_hash(entity.0, layout.number, column.row(entity)?)));
+        hashes.fold(0, u64::wrapping_add)
+    }
+
+    /// The same rows of those entities that `keeps` accepts.
+    #[must_use]
+    pub fn part(&self, keeps: impl Fn(EntityId) -> bool) -> Self {
+        let mut part = Self::new(Arc::clone(&self.manifest));
+        let columns = self.columns.iter().zip(&mut part.columns).zip(self.manifest.layouts());
+        for ((from, to), layout) in columns {
+            for (id, row) in from.iter().filter(|(id, _)| keeps(*id)) {
+                to.ids.push(id.0);
+                to.rows.extend_from_slice(row);
+                to.sum = to.sum.wrapping_add(row_hash(id.0, layout.number, row));
+            }
+        }
+        part
+    }
+
+    /// Adds or replaces a row of an entity that is here, or the entity itself (`index` 0). `row` has the width of its
+    /// component. Gives what was there before.
+    pub(crate) fn put_row(&mut self, index: usize, entity: u32, row: &[u8]) -> Put {
+        let number = self.manifest.layouts()[index].number;
+        if index != 0 && self.columns[0].ids.binary_search(&entity).is_err() {
+            return Put::Orphan;
+        }
+        let column = &mut self.columns[index];
+        let hash = row_hash(entity, number, row);
+        match column.ids.binary_search(&entity) {
+            Ok(at) => {
+                let old = &mut column.rows[at * column.width..][..column.width];
+                if old == row {
+                    return Put::Same;
+                }
+                column.sum = column.sum.wrapping_sub(row_hash(entity, number, old)).wrapping_add(hash);
+                old.copy_from_slice(row);
+                Put::Changed
+            }
+            Err(at) => {
+                column.ids.insert(at, entity);
+                let from = at * column.width;
+                column.rows.splice(from..from, row.iter().copied());
+                column.sum = column.sum.wrapping_add(hash);
+                Put::Added
+            }
+        }
+    }
+
+    /// Removes a row; whether there was one.
+    pub(crate) fn take_row(&mut self, index: usize, entity: u32) -> bool {
+        let number = self.manifest.layouts()[index].number;
+        let column = &mut self.columns[index];
+        let Ok(at) = column.ids.binary_search(&entity) else { return false };
+        column.sum = column.sum.wrapping_sub(row_hash(entity, number, column.row_at(at)));
+        column.ids.remove(at);
+        column.rows.drain(at * column.width..(at + 1) * column.width);
+        true
     }
 
     /// Forgets everything of one entity, in every column.

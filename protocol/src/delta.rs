@@ -233,6 +233,50 @@ pub fn filter(
     Ok(Some(out))
 }
 
+/// What a delta says of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// It is gone; in component 0, with all rows of its entity.
+    Removed,
+    /// It is new.
+    Inserted,
+    /// It is another.
+    Changed,
+}
+
+/// Tells `visit` of each row that a delta names: its component's place in the manifest's list, its entity, and what
+/// became of it. Components ascend, within one first the removed, then the inserted, then the changed, each ascending.
+///
+/// # Errors
+/// When `delta` is not a delta of this manifest. What came before the error has been visited.
+pub fn visit(
+    manifest: &crate::manifest::Manifest,
+    delta: &[u8],
+    mut visit: impl FnMut(usize, EntityId, Named),
+) -> Result<(), ReadError> {
+    let mut reader = Reader::new(delta);
+    for _ in 0..read_component_count(&mut reader, manifest)? {
+        let index = read_component(&mut reader, manifest, None)?;
+        let layout = &manifest.layouts()[index];
+        for named in [Named::Removed, Named::Inserted, Named::Changed] {
+            let mut id = 0;
+            for row in 0..read_count(&mut reader)? {
+                id = read_gap(&mut reader, id, row == 0)?;
+                match named {
+                    Named::Removed => {}
+                    Named::Inserted => skip_fields(&mut reader, layout, u64::MAX)?,
+                    Named::Changed => {
+                        let mask = reader.varint()?;
+                        skip_fields(&mut reader, layout, mask)?;
+                    }
+                }
+                visit(index, EntityId(id), named);
+            }
+        }
+    }
+    reader.finish()
+}
+
 /// Applies a delta of one class to a mirror.
 ///
 /// # Errors

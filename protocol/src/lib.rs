@@ -20,6 +20,7 @@ pub mod columns;
 pub mod delta;
 pub mod frame;
 mod generated;
+pub mod held;
 pub mod ids;
 pub mod limits;
 pub mod manifest;
@@ -29,6 +30,7 @@ pub mod proof;
 pub mod session;
 pub mod update;
 pub mod version;
+pub mod view;
 
 pub use columns::Columns;
 pub use ids::{ClusterSessionId, CommandSeq, EntityId, Epoch, LogPosition, MatchId, PlayerId, PlayerSessionId, Tick};

@@ -50,8 +50,8 @@
 //!
 //! How a client reads it:
 //!
-//! - An update of another era, one doubled, or one of a tick 64 or more below the newest, does nothing; the last is not
-//!   acknowledged either.
+//! - An update of another era, one doubled, one of a tick 64 or more below the newest or not above the baseline's, or
+//!   one whose `seq` is 65 or more below the newest, does nothing.
 //! - Of each row it knows the tick of the newest telling, of its value or its absence. A telling that is not newer is
 //!   passed over (its value is kept as a base); `gone` is the absence of all rows of an entity.
 //! - It holds the values of the last 126 ticks, and the newest one before them, as bases.
