@@ -4,7 +4,7 @@ mod edge;
 mod interest;
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -29,7 +29,14 @@ impl Program {
     fn build(workspace: &Workspace) -> Outcome<Self> {
         let build =
             ["bench", "-p", "worldlog", "--bench", "edge", "--no-run", "--message-format=json-render-diagnostics"];
-        let said = workspace::output(&mut workspace.cargo(&build))?;
+        let mut cargo = workspace.cargo(&build);
+        // What it says to people passes through.
+        let done =
+            cargo.stderr(Stdio::inherit()).output().map_err(|error| Failure::failed(format!("cargo: {error}")))?;
+        if !done.status.success() {
+            return Err(Failure::failed("the bench `edge` was not built"));
+        }
+        let said = String::from_utf8_lossy(&done.stdout);
         let artifacts = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut of_edge = artifacts.filter(|artifact| artifact["target"]["name"] == "edge");
         let program = of_edge.find_map(|artifact| Some(artifact["executable"].as_str()?.into()));

@@ -22,6 +22,7 @@ const TRIES: u32 = 2;
 struct Options {
     has_peer: bool,
     peers: Option<PathBuf>,
+    program: Option<PathBuf>,
     is_json: bool,
     seconds: String,
     clients: Vec<u32>,
@@ -34,6 +35,7 @@ impl Options {
         let mut options = Self {
             has_peer: false,
             peers: None,
+            program: None,
             is_json: false,
             seconds: "6".to_owned(),
             clients: CLIENTS.to_vec(),
@@ -51,6 +53,7 @@ impl Options {
                     other => return Err(Failure::Usage(format!("no peer `{other}`; known: colyseus"))),
                 },
                 "--peers" => options.peers = Some(value()?.into()),
+                "--program" => options.program = Some(value()?.into()),
                 "--seconds" => options.seconds = value()?,
                 "--clients" => {
                     options.clients = numbers(&value()?)?;
@@ -64,7 +67,8 @@ impl Options {
     }
 }
 
-const USAGE: &str = "known: --peer colyseus, --peers DIR, --json, --seconds S, --clients 10,50,…, --radius 0,150";
+const USAGE: &str = "known: --peer colyseus, --peers DIR, --program FILE, --json, --seconds S, --clients 10,50, \
+                     --radius 0,150";
 
 fn numbers(text: &str) -> Outcome<Vec<u32>> {
     let wrong = || Failure::Usage(format!("`{text}` is no list of numbers like 10,50"));
@@ -105,7 +109,12 @@ impl Side {
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
     let options = Options::read(arguments)?;
-    let mut sides = vec![("ours", Side::Ours(Program::build(workspace)?))];
+    let program = match &options.program {
+        // Built before: to compare with what was.
+        Some(program) => Program(program.clone()),
+        None => Program::build(workspace)?,
+    };
+    let mut sides = vec![("ours", Side::Ours(program))];
     if options.has_peer {
         sides.push(("colyseus", Side::Colyseus(install(workspace, options.peers.as_deref())?)));
     }
