@@ -22,7 +22,7 @@ struct Everything {
     exact: f32,
     #[replicated(quantize = 100)]
     coarse: f32,
-    #[replicated(scale = 256)]
+    #[replicated(scale = 256, step = 4)]
     fixed: i32,
     entity: EntityId,
     player: PlayerId,
@@ -58,7 +58,7 @@ fn bytes_of(value: &impl Replicated) -> Vec<u8> {
 }
 
 #[test]
-fn fields_are_described_in_order_with_kind_and_scale() {
+fn fields_are_described_in_order_with_kind_scale_and_step() {
     let of = |name: &str, kind, scale| FieldSpec::from((name.to_owned(), kind, scale));
     assert_eq!(
         Everything::describe(),
@@ -74,7 +74,7 @@ fn fields_are_described_in_order_with_kind_and_scale() {
             of("h", FieldKind::I64, 1),
             of("exact", FieldKind::F32, 1),
             of("coarse", FieldKind::I32, 100),
-            of("fixed", FieldKind::I32, 256),
+            FieldSpec { step: 4, ..of("fixed", FieldKind::I32, 256) },
             of("entity", FieldKind::Entity, 1),
             of("player", FieldKind::Player, 1),
             of("pair.0", FieldKind::U16, 1),
