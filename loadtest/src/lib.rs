@@ -15,6 +15,7 @@ mod freshness;
 mod play;
 mod report;
 mod swarm;
+mod witness;
 
 pub use account::{Account, Verdict};
 pub use bot::{Bot, NotTheArena};

@@ -17,6 +17,7 @@ use crate::bot::Bot;
 use crate::freshness::{Freshness, TickClock};
 use crate::report::{BotRecord, Played};
 use crate::swarm::SwarmOptions;
+use crate::witness::{RowAges, Witness};
 
 /// How far the swarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,7 @@ pub(crate) struct Life {
     /// When the swarm started; times of the account count from here.
     pub(crate) start: Instant,
     pub(crate) clock: Arc<TickClock>,
+    pub(crate) witness: Arc<Witness>,
 }
 
 impl Life {
@@ -105,6 +107,8 @@ impl Life {
             clock: &self.clock,
             freshness: Freshness::new(manifest.tick_millihertz()),
             audit: Audit::new(&manifest, player.player_id()),
+            witness: &self.witness,
+            ages: RowAges::new(&manifest, self.options.bots),
         };
         let early = table.play(&mut self.phase).await;
         let (tally, late) = tokio::select! {
@@ -114,6 +118,7 @@ impl Life {
         };
         table.give_up_waiting();
         let (fresh_us, leaks) = (table.freshness.late_us().clone(), table.audit.leaks());
+        let row_age_us = table.ages.age_us().clone();
         let now = self.start.elapsed();
         let account = self.slot.account().clone();
         let played = Played {
@@ -124,6 +129,7 @@ impl Life {
             tally,
             ended: early.or(late),
             fresh_us,
+            row_age_us,
             leaks,
         };
         if self.options.leave && player.ended().is_none() {
@@ -145,6 +151,8 @@ struct Table<'a> {
     clock: &'a TickClock,
     freshness: Freshness,
     audit: Audit,
+    witness: &'a Witness,
+    ages: RowAges,
 }
 
 struct Sent {
@@ -173,12 +181,14 @@ impl Table<'_> {
 
     fn think(&mut self) -> Result<(), String> {
         let room = COMMANDS_UNACKED_MAX - self.waiting.len();
-        let Self { bot, freshness, audit, clock, start, .. } = self;
+        let Self { bot, freshness, audit, clock, witness, ages, start, .. } = self;
         let thought = self.player.with_mirror(|mirror| {
             if !mirror.is_in_sync() {
                 return Ok(Vec::new());
             }
-            freshness.note(mirror.tick(), start.elapsed().as_micros() as i64, clock);
+            let now_us = start.elapsed().as_micros() as i64;
+            freshness.note(mirror.tick(), now_us, clock);
+            ages.look(mirror.columns(), mirror.tick(), now_us, witness);
             audit.look(mirror.columns(), mirror.tick());
             bot.think(mirror.columns(), mirror.tick(), room)
         });

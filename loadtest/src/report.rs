@@ -54,6 +54,8 @@ pub struct Report {
     /// How much later than on the fastest delivery a tick was shown, over all bots and ticks; a tick that never came
     /// counts when a later one did.
     pub freshness_ms: AckMs,
+    /// Since any bot first saw the row that replaced the one that is shown, over all bots, ticks and entities that move.
+    pub row_age_ms: AckMs,
     /// Entities that bots saw for a second although interest forbids it, each counted once for each bot.
     pub leaks: u64,
     /// Mean UDP payload bytes a second that a bot received while it was joined.
@@ -109,13 +111,15 @@ pub(crate) struct Played {
     pub(crate) ended: Option<String>,
     /// How late each tick was shown.
     pub(crate) fresh_us: Histogram<u64>,
+    /// How old each row was that is about a place.
+    pub(crate) row_age_us: Histogram<u64>,
     pub(crate) leaks: u64,
 }
 
 impl Report {
     pub(crate) fn of(records: &[BotRecord], lasted: Duration, cuts: u64) -> Self {
         let mut report = Self { bots: records.len() as u64, cuts, seconds: lasted.as_secs_f64(), ..Self::default() };
-        let [mut latency_us, mut fresh_us] = [new_histogram(), new_histogram()];
+        let [mut latency_us, mut fresh_us, mut row_age_us] = [(); 3].map(|()| new_histogram());
         let (mut bot_seconds, mut bytes_up, mut bytes_down) = (0.0, 0, 0);
         for record in records {
             match record {
@@ -125,6 +129,7 @@ impl Report {
                     report.add(played);
                     latency_us.add(played.account.latency_us()).expect("the sum resizes itself");
                     fresh_us.add(&played.fresh_us).expect("the sum resizes itself");
+                    row_age_us.add(&played.row_age_us).expect("the sum resizes itself");
                     bot_seconds += played.lasted.as_secs_f64();
                     bytes_up += played.stats.bytes_up;
                     bytes_down += played.stats.bytes_down;
@@ -134,6 +139,7 @@ impl Report {
         let per_bot_second = |total: u64| if bot_seconds > 0.0 { round(total as f64 / bot_seconds) } else { 0.0 };
         report.ack_ms = AckMs::of(&latency_us);
         report.freshness_ms = AckMs::of(&fresh_us);
+        report.row_age_ms = AckMs::of(&row_age_us);
         report.bytes_up_per_bot_s = per_bot_second(bytes_up);
         report.bytes_down_per_bot_s = per_bot_second(bytes_down);
         report.commands_per_bot_s = per_bot_second(report.commands_sent);
@@ -237,6 +243,7 @@ impl Report {
             ),
             ("fresh p50", ms(self.freshness_ms.p50), "later than the fastest delivery of a tick".to_owned()),
             ("fresh p99", ms(self.freshness_ms.p99), plain()),
+            ("row age p99", ms(self.row_age_ms.p99), "since another bot saw a newer one".to_owned()),
             ("leaks", grouped(self.leaks), "entities seen that interest forbids".to_owned()),
             ("down", format!("{:.1} kB/s", self.bytes_down_per_bot_s / 1_000.0), "a bot".to_owned()),
             ("up", format!("{:.1} kB/s", self.bytes_up_per_bot_s / 1_000.0), "a bot".to_owned()),

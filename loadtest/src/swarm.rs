@@ -16,6 +16,7 @@ use crate::bot::Random;
 use crate::freshness::TickClock;
 use crate::play::{Life, Phase, Slot};
 use crate::report::{BotRecord, Report};
+use crate::witness::Witness;
 
 /// Where join tokens come from.
 pub trait TokenSource: Send + Sync {
@@ -172,12 +173,13 @@ impl Swarm {
         let (options, start, phase) = (Arc::new(options), Instant::now(), watch::Sender::new(Phase::Play));
         let slots: Vec<_> = (0..options.bots).map(|_| Arc::new(Slot::default())).collect();
         let mut lives = JoinSet::new();
-        let clock = Arc::new(TickClock::default());
+        let (clock, witness) = (Arc::new(TickClock::default()), Arc::new(Witness::default()));
         for (number, slot) in slots.iter().enumerate() {
             let client =
                 if options.faults.is_none() { client.clone() } else { client.with_faults(faults(&options, number)) };
-            let (slot, options, clock) = (Arc::clone(slot), Arc::clone(&options), Arc::clone(&clock));
-            lives.spawn(Life { number, client, slot, phase: phase.subscribe(), options, start, clock }.run());
+            let (slot, options) = (Arc::clone(slot), Arc::clone(&options));
+            let (clock, witness, phase) = (Arc::clone(&clock), Arc::clone(&witness), phase.subscribe());
+            lives.spawn(Life { number, client, slot, phase, options, start, clock, witness }.run());
         }
         let random = Random::new(!options.seed);
         Self { options, start, slots, phase, lives, records: Vec::new(), random, cuts: 0 }

@@ -36,9 +36,10 @@ fn check_row(bench: &Bench, quic: &str, bots: &str, duration: &str, faults: &[&s
     // It fails unless all came in, each command ran once, every hash agreed, and nobody saw what interest forbids.
     let report = bench.run(&swarm).object();
     println!(
-        "{:<66} freshness {} ack {} checked {} resumes {} down {} B/s a bot",
+        "{:<66} freshness {} row age {} ack {} checked {} resumes {} down {} B/s a bot",
         faults.join(" "),
         report["freshness_ms"],
+        report["row_age_ms"],
         report["ack_ms"],
         report["hash_checks"],
         report["resumes"],

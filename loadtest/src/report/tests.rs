@@ -18,7 +18,7 @@ fn played(applied: u64, tally: Result<u64, &str>) -> Played {
     let mut fresh_us = new_histogram();
     (0..300).for_each(|_| fresh_us.record(2_000).unwrap());
     let lasted = Duration::from_secs(10);
-    Played { account, stats, lasted, longest_gap, tally, ended: None, fresh_us, leaks: 0 }
+    Played { account, stats, lasted, longest_gap, tally, ended: None, fresh_us, row_age_us: new_histogram(), leaks: 0 }
 }
 
 fn report(bots: Vec<Played>) -> Report {
@@ -95,7 +95,7 @@ fn a_swarm_that_did_nothing_shows_nothing() {
 fn the_json_has_the_keys_that_scripts_rely_on() {
     let json = serde_json::to_value(report(vec![played(5, Ok(5))])).unwrap();
     let keys = "bots joined commands_sent commands_acked commands_rejected commands_lost duplicates deltas hash_checks \
-                hash_mismatches resumes longest_gap_ms ack_ms freshness_ms leaks \
+                hash_mismatches resumes longest_gap_ms ack_ms freshness_ms row_age_ms leaks \
                 bytes_down_per_bot_s bytes_up_per_bot_s";
     for key in keys.split_whitespace() {
         assert!(json.get(key).is_some(), "{key}");
