@@ -2,6 +2,9 @@
 //!
 //! Lengths are in 1/256 m, speeds in 1/256 m/s, angles 65,536 to a full turn, times in ticks of the match.
 //! Times are points, not countdowns: a point is written once, a countdown would travel every tick.
+//!
+//! Steps are what no player can tell from the number itself: where 24 pixels are a metre, half a step of a place is a
+//! fifth of a pixel, and half a step of an angle moves the muzzle of a weapon by an eighth of one.
 
 use bevy_ecs::prelude::{Component, Resource};
 use ecs_state::{EntityId, PlayerId, Replicated};
@@ -38,10 +41,10 @@ impl Kind {
 #[replicated(number = 2, sync = "predict")]
 pub struct Position {
     /// To the right of the map's lower left corner.
-    #[replicated(scale = 256)]
+    #[replicated(scale = 256, step = 4)]
     pub x: i32,
     /// Up from it.
-    #[replicated(scale = 256)]
+    #[replicated(scale = 256, step = 4)]
     pub y: i32,
 }
 
@@ -50,10 +53,10 @@ pub struct Position {
 #[replicated(number = 3, sync = "predict")]
 pub struct Velocity {
     /// To the right.
-    #[replicated(scale = 256)]
+    #[replicated(scale = 256, step = 16)]
     pub x: i32,
     /// Up.
-    #[replicated(scale = 256)]
+    #[replicated(scale = 256, step = 16)]
     pub y: i32,
 }
 
@@ -62,6 +65,7 @@ pub struct Velocity {
 #[replicated(number = 4, sync = "predict")]
 pub struct Facing {
     /// Counter-clockwise from the x axis.
+    #[replicated(step = 128)]
     pub angle: u16,
 }
 
@@ -120,10 +124,10 @@ pub struct Seat {
     pub respawn_at: u64,
 }
 
-/// Counts a player's applied commands, from join to leave, each exactly once. On the seat; proves that none was
-/// lost or doubled.
+/// Counts a player's applied commands, from join to leave, each exactly once. On the seat; proves to its owner that
+/// none was lost or doubled. Nobody else is told: it changes with every command of every player.
 #[derive(Component, Replicated, Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[replicated(number = 8)]
+#[replicated(number = 8, visibility = "owner")]
 pub struct Tally {
     /// Commands that were not rejected.
     pub applied: u32,
