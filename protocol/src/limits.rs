@@ -138,6 +138,17 @@ pub const IDLE_MS_MAX: u64 = 10_000;
 pub const FRAMES_PER_SECOND: u32 = 120;
 /// Frames from one client at once.
 pub const FRAMES_BURST: u32 = 240;
+/// Longest datagram an edge reads from a client; acknowledgements are shorter.
+pub const CLIENT_DATAGRAM_BYTES_MAX: usize = 256;
+/// Datagrams a second from one client, sustained: an acknowledgement of every second part of an update, and as many more.
+pub const DATAGRAMS_PER_SECOND: u32 = 240;
+/// Datagrams from one client at once: what a network may hold back for two seconds and then deliver.
+pub const DATAGRAMS_BURST: u32 = 480;
+/// Bytes of datagrams from one client that QUIC holds until they are looked at; beyond it the oldest are dropped.
+pub const DATAGRAM_RECEIVE_BYTES: usize = 16 * 1024;
+/// Bytes of datagrams to one client that QUIC holds until the network takes them; beyond it the oldest are dropped.
+/// Raising it makes what a slow player is told older.
+pub const DATAGRAM_SEND_BYTES: usize = 64 * 1024;
 /// Baselines a client may ask for in a second.
 pub const RESYNCS_PER_SECOND: u32 = 1;
 /// Baselines a client may ask for at once.
@@ -183,6 +194,8 @@ pub const LINGER_MS_MAX: u64 = 250;
 pub const TOKEN_SECONDS_MAX: u64 = 60;
 /// How far the clocks of who issues tokens, of edges and of members may differ.
 pub const TOKEN_CLOCK_SLACK_MS: i64 = 5_000;
+/// How far the clock of members may be set back, all steps together, without a token that was redeemed being good again.
+pub const CLOCK_BACK_MS_MAX: i64 = 600_000;
 /// How long a session without a connection waits to be resumed, in log time.
 pub const SESSION_EXPIRY_MS: i64 = 60_000;
 /// How often sessions are looked at for expiry, in log time.
@@ -229,6 +242,7 @@ const _: () = {
     assert!(CLIENT_FRAME_BYTES_MAX <= CLIENT_FRAME_APPARENT_BYTES_MAX);
     assert!(CLIENT_FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES as usize, "a frame must fit its stream's window");
     assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
+    assert!(CLIENT_DATAGRAM_BYTES_MAX < DATAGRAM_RECEIVE_BYTES, "a datagram must fit what holds it");
     assert!(SEND_WINDOW_BYTES < BACKLOG_BYTES_MAX as u64, "what QUIC holds is part of what waits");
     assert!(CONNECTIONS_MAX <= PREFIXES_MAX, "who is connected is known");
     assert!(LINK_HOLD_MS_MAX < LOG_ANSWER_MS_MAX, "who waits for the log is sent on before that is an error");

@@ -10,3 +10,5 @@ pub const MAJOR: u16 = 1;
 pub const MINOR: u16 = 0;
 /// ALPN of native QUIC. The number is the major version.
 pub const ALPN: &[u8] = b"worldlog/1";
+/// Path of WebTransport, whose ALPN says nothing of versions.
+pub const WEBTRANSPORT_PATH: &str = "/worldlog/1";

@@ -31,7 +31,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::cluster::EdgeHelloT;
@@ -82,6 +82,19 @@ impl Backlog {
     pub fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// How fast the way to a player is, as QUIC sees it now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Path {
+    /// There and back, smoothed.
+    pub rtt: Duration,
+    /// Bytes that may be on their way at once.
+    pub congestion_window: u64,
+    /// Longest datagram that fits a packet, in bytes; 0 when the client takes none.
+    pub datagram_bytes_max: usize,
+    /// Bytes of datagrams that can be given out before those that wait are dropped for them, oldest first.
+    pub datagram_bytes_free: usize,
 }
 
 /// The frames of one tick for one player, in the order in which they are to be written.
@@ -138,6 +151,13 @@ pub enum Action {
         to: ConnectionId,
         /// The frames.
         frames: Frames,
+    },
+    /// Send a datagram at once, or never: it passes what waits on the streams.
+    Datagram {
+        /// The connection.
+        to: ConnectionId,
+        /// Goes as it is. Longer than the path takes, it is dropped.
+        bytes: Bytes,
     },
     /// Write what waits, say goodbye and close.
     Close {

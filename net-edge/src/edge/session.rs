@@ -6,21 +6,24 @@ use std::time::{Duration, Instant};
 
 use protocol::frame::{FrameError, Framer, RawFrame};
 use protocol::limits::{
-    CLIENT_FRAME_BYTES_MAX, COMMANDS_UNACKED_MAX, CONTROL_BACKLOG_BYTES_MAX, FRAMES_BURST, FRAMES_PER_SECOND,
-    HELLO_MS_MAX, LOG_ANSWER_MS_MAX, OUTCOME_RING, RESYNCS_BURST, RESYNCS_PER_SECOND, SECRET_BYTES,
+    CLIENT_DATAGRAM_BYTES_MAX, CLIENT_FRAME_BYTES_MAX, COMMANDS_UNACKED_MAX, CONTROL_BACKLOG_BYTES_MAX,
+    DATAGRAMS_BURST, DATAGRAMS_PER_SECOND, FRAMES_BURST, FRAMES_PER_SECOND, HELLO_MS_MAX, LOG_ANSWER_MS_MAX,
+    OUTCOME_RING, RESYNCS_BURST, RESYNCS_PER_SECOND, SECRET_BYTES,
 };
 use protocol::outcome::CloseCode;
 use protocol::session::{ClientMessage, Commands, Outcome, PongT, ServerMessageT, decode_client, encode_server};
 
 use super::admission::Wish;
 use super::outstanding::Sent;
-use super::{Backlog, ConnectionId, Edge, LinkState, Moment, Refusal, Wake};
+use super::{Backlog, ConnectionId, Edge, LinkState, Moment, Path, Refusal, Wake};
 use crate::rate::Bucket;
 
 pub(super) struct Connection {
     pub(super) control: Arc<Backlog>,
     framer: Framer,
     frames: Bucket,
+    datagrams: Bucket,
+    pub(super) path: Path,
     pub(super) resyncs: Bucket,
     pub(super) stage: Stage,
     /// What happens when, unless the stage changes first.
@@ -213,6 +216,8 @@ impl Edge {
             control,
             framer: Framer::new(CLIENT_FRAME_BYTES_MAX),
             frames: Bucket::new(now.at, FRAMES_PER_SECOND, FRAMES_BURST),
+            path: Path::default(),
+            datagrams: Bucket::new(now.at, DATAGRAMS_PER_SECOND, DATAGRAMS_BURST),
             resyncs: Bucket::new(now.at, RESYNCS_PER_SECOND, RESYNCS_BURST),
             stage: Stage::Greeting(Greeting::default()),
             deadline: None,
@@ -272,6 +277,31 @@ impl Edge {
     /// The client opened a stream that is not control.
     pub fn handle_foreign_stream(&mut self, now: Moment, id: ConnectionId) {
         self.close(now, id, out_of_order("a client opens one bidirectional stream and no other"));
+    }
+
+    /// The way to a client is so now: told after [`Edge::handle_connected`], and before each datagram of the client.
+    pub fn handle_path(&mut self, id: ConnectionId, path: Path) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.path = path;
+        }
+    }
+
+    /// Takes a datagram of a client, which may have been lost, doubled or late. One that is too long or comes too soon
+    /// closes this connection and no other.
+    pub fn handle_datagram(&mut self, now: Moment, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if matches!(connection.stage, Stage::Closed) {
+            return;
+        }
+        self.counters.received_bytes.add(bytes.len());
+        if !connection.datagrams.take(now.at) {
+            let detail = format!("above {DATAGRAMS_PER_SECOND} datagrams a second");
+            return self.close(now, id, Refusal { code: CloseCode::TooFast, detail });
+        }
+        if bytes.len() > CLIENT_DATAGRAM_BYTES_MAX {
+            let detail = format!("a datagram of {} bytes; at most {CLIENT_DATAGRAM_BYTES_MAX}", bytes.len());
+            self.close(now, id, Refusal { code: CloseCode::Oversized, detail });
+        }
     }
 
     fn handle_frame(&mut self, now: Moment, id: ConnectionId, raw: RawFrame<'_>) -> Result<(), Refusal> {

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use protocol::limits::{LINGER_MS_MAX, STREAM_WINDOW_BYTES};
 use protocol::outcome::CloseCode;
 use protocol::session::encode_closing;
-use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::sync::mpsc;
+use web_transport_quinn::{ReadError, RecvStream, SendStream, WriteError};
 
-use super::{Event, Live};
+use super::wire::{Datagram, Wire};
+use super::{Event, Live, Outlet as Way};
 use crate::edge::{Backlog, ConnectionId, Frames};
 
 /// What a connection is to do.
@@ -70,17 +71,17 @@ impl Outlet {
 }
 
 /// Talks until the connection is over, and tells the loop of it.
-pub(super) async fn converse(connection: &Connection, talk: Talk) {
+pub(super) async fn converse(wire: &Wire, talk: Talk) {
     let Talk { id, events, live } = talk;
     let (outlet, mut orders) = mpsc::unbounded_channel();
-    live.insert(id, outlet);
+    live.insert(id, Way { orders: outlet, wire: wire.clone() });
     let mut control = Outlet::default();
-    let connected = Event::Connected { id, control: Arc::clone(&control.backlog) };
+    let connected = Event::Connected { id, control: Arc::clone(&control.backlog), path: wire.path() };
     if events.send(connected).await.is_ok() {
         let mut state = Outlet::default();
-        let goodbye = run(connection, id, &events, &mut orders, &mut control, &mut state).await;
+        let goodbye = run(wire, id, &events, &mut orders, &mut control, &mut state).await;
         if let Some((code, reason)) = goodbye {
-            part(connection, code, &reason, control, state).await;
+            part(wire, code, &reason, control, state).await;
         }
     }
     live.remove(&id);
@@ -89,7 +90,7 @@ pub(super) async fn converse(connection: &Connection, talk: Talk) {
 
 /// Gives what to say at the end; `None` when the connection is gone.
 async fn run(
-    connection: &Connection,
+    wire: &Wire,
     id: ConnectionId,
     events: &mpsc::Sender<Event>,
     orders: &mut mpsc::UnboundedReceiver<Order>,
@@ -118,7 +119,7 @@ async fn run(
             }
             written = control.write() => match written {
                 Ok(()) => continue,
-                Err(WriteError::Stopped(_)) => {
+                Err(WriteError::Stopped(_) | WriteError::InvalidStopped(_)) => {
                     control.stop();
                     Event::ControlEnd { id }
                 }
@@ -127,25 +128,25 @@ async fn run(
             written = state.write() => match written {
                 Ok(()) => continue,
                 // The client wants no more of this stream; it asks for another when it wants one.
-                Err(WriteError::Stopped(_)) => {
+                Err(WriteError::Stopped(_) | WriteError::InvalidStopped(_)) => {
                     state.stop();
                     continue;
                 }
                 Err(_) => return None,
             },
-            opened = connection.open_uni(), if state.stream.is_none() && !state.chunks.is_empty() => {
+            opened = wire.open_uni(), if state.stream.is_none() && !state.chunks.is_empty() => {
                 state.stream = Some(opened.ok()?);
                 continue;
             }
             read = read(&mut control_in) => match read {
                 Ok(Some(bytes)) => Event::ControlBytes { id, bytes },
-                Ok(None) | Err(ReadError::Reset(_)) => {
+                Ok(None) | Err(ReadError::Reset(_) | ReadError::InvalidReset(_)) => {
                     control_in = None;
                     Event::ControlEnd { id }
                 }
                 Err(_) => return None,
             },
-            opened = connection.accept_bi() => {
+            opened = wire.accept_bi() => {
                 let (send, receive) = opened.ok()?;
                 if is_control_open {
                     Event::ForeignStream { id }
@@ -157,9 +158,17 @@ async fn run(
                     continue;
                 }
             }
-            opened = connection.accept_uni() => {
+            opened = wire.accept_uni() => {
                 drop(opened.ok()?);
                 Event::ForeignStream { id }
+            }
+            datagram = wire.read_datagram() => {
+                let bytes = match datagram.ok()? {
+                    Datagram::Ours(bytes) => bytes,
+                    // There is no other session in this connection; it counts as one that says nothing.
+                    Datagram::Foreign => Bytes::new(),
+                };
+                Event::Datagram { id, bytes, path: wire.path() }
             }
         };
         events.send(event).await.ok()?;
@@ -174,7 +183,7 @@ fn push_frames(state: &mut Outlet, frames: Frames) {
 
 fn begin(state: &mut Outlet, baseline: Bytes, backlog: Arc<Backlog>) {
     if let Some(mut stream) = state.stream.take() {
-        let _ = stream.reset(VarInt::from_u32(0));
+        let _ = stream.reset(0);
     }
     *state = Outlet { chunks: VecDeque::from([baseline]), backlog, ..Outlet::default() };
 }
@@ -187,15 +196,15 @@ async fn read(control: &mut Option<RecvStream>) -> Result<Option<Bytes>, ReadErr
 }
 
 /// Says goodbye and gives both streams a moment to arrive: what a close finds unsent is lost.
-async fn part(connection: &Connection, code: CloseCode, reason: &str, control: Outlet, state: Outlet) {
+async fn part(wire: &Wire, code: CloseCode, reason: &str, control: Outlet, state: Outlet) {
     let mut control = control;
     control.push(encode_closing(code, reason).into());
     let farewell = async { tokio::join!(finish(control), finish(state)) };
     tokio::select! {
         _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), farewell) => {}
-        _ = connection.closed() => {}
+        () = wire.closed() => {}
     }
-    connection.close(VarInt::from_u32(code as u32), reason.as_bytes());
+    wire.close(code, reason);
 }
 
 /// Writes what waits and returns once it has arrived.

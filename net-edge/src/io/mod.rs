@@ -10,6 +10,7 @@ pub(crate) mod clock;
 mod cluster;
 mod connection;
 mod quic;
+mod wire;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -27,17 +28,19 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::{Cluster, ClusterLink};
 use crate::config::EdgeConfig;
-use crate::edge::{Action, Backlog, ConnectionId, Edge, Everything, Settings};
+use crate::edge::{Action, Backlog, ConnectionId, Edge, Everything, Path, Settings};
 use crate::metrics::{Counters, EdgeStats};
 
 use cluster::Link;
 use connection::Order;
+use wire::Wire;
 
 /// All that can happen to an edge.
 enum Event {
     Connected {
         id: ConnectionId,
         control: Arc<Backlog>,
+        path: Path,
     },
     ControlBytes {
         id: ConnectionId,
@@ -48,6 +51,11 @@ enum Event {
     },
     ForeignStream {
         id: ConnectionId,
+    },
+    Datagram {
+        id: ConnectionId,
+        bytes: Bytes,
+        path: Path,
     },
     Lost {
         id: ConnectionId,
@@ -66,8 +74,16 @@ enum Event {
     },
 }
 
+/// The way to a connection.
+struct Outlet {
+    /// For its task.
+    orders: mpsc::UnboundedSender<Order>,
+    /// For datagrams, which wait for nothing and nobody.
+    wire: Wire,
+}
+
 /// Live connections, and the way to each.
-type Live = Arc<DashMap<ConnectionId, mpsc::UnboundedSender<Order>>>;
+type Live = Arc<DashMap<ConnectionId, Outlet>>;
 
 /// One edge: an endpoint for players and a session with the cluster.
 ///
@@ -231,10 +247,17 @@ impl Shell {
     fn handle(&mut self, event: Event) {
         let now = clock::now();
         match event {
-            Event::Connected { id, control } => self.edge.handle_connected(now, id, control),
+            Event::Connected { id, control, path } => {
+                self.edge.handle_connected(now, id, control);
+                self.edge.handle_path(id, path);
+            }
             Event::ControlBytes { id, bytes } => self.edge.handle_control_bytes(now, id, &bytes),
             Event::ControlEnd { id } => self.edge.handle_control_end(now, id),
             Event::ForeignStream { id } => self.edge.handle_foreign_stream(now, id),
+            Event::Datagram { id, bytes, path } => {
+                self.edge.handle_path(id, path);
+                self.edge.handle_datagram(now, id, &bytes);
+            }
             Event::Lost { id } => self.edge.handle_lost(now, id),
             Event::Egress(message) => {
                 self.edge.handle_egress(now, &message);
@@ -275,6 +298,11 @@ impl Shell {
                 Action::Control { to, frame } => self.order(to, Order::Control(frame)),
                 Action::Begin { to, baseline, backlog } => self.order(to, Order::Begin { baseline, backlog }),
                 Action::State { to, frames } => self.order(to, Order::State(frames)),
+                Action::Datagram { to, bytes } => {
+                    if let Some(outlet) = self.live.get(&to) {
+                        outlet.wire.send_datagram(bytes);
+                    }
+                }
                 Action::Close { to, code, reason } => self.order(to, Order::Close { code, reason }),
             }
         }
@@ -286,7 +314,7 @@ impl Shell {
     fn order(&self, to: ConnectionId, order: Order) {
         // Who is not there any more is reported as lost soon.
         if let Some(outlet) = self.live.get(&to) {
-            let _ = outlet.send(order);
+            let _ = outlet.orders.send(order);
         }
     }
 

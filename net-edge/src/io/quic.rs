@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use protocol::limits::{
-    CONNECTION_WINDOW_BYTES, HANDSHAKE_MS_MAX, IDLE_MS_MAX, INCOMING_BYTES_MAX, INCOMING_MAX, SEND_WINDOW_BYTES,
-    STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
+    CONNECTION_WINDOW_BYTES, DATAGRAM_RECEIVE_BYTES, DATAGRAM_SEND_BYTES, HANDSHAKE_MS_MAX, HELLO_MS_MAX, IDLE_MS_MAX,
+    INCOMING_BYTES_MAX, INCOMING_MAX, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
 };
 use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::connection::{Talk, converse};
+use super::wire::{WEB_ALPN, Wire};
 use super::{Event, Live, StartError};
 use crate::certificate::Certificate;
 use crate::edge::{ConnectionId, Gate, Verdict};
@@ -32,7 +33,7 @@ pub(super) fn server_config(certificate: Certificate) -> Result<ServerConfig, St
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| refused(&error))?;
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![ALPN.to_vec(), WEB_ALPN.to_vec()];
     // What comes with 0-RTT can be replayed.
     tls.max_early_data_size = 0;
     let crypto = QuicServerConfig::try_from(tls).map_err(|error| refused(&error))?;
@@ -73,7 +74,8 @@ fn transport() -> TransportConfig {
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
         .send_window(SEND_WINDOW_BYTES)
         .max_idle_timeout(Some(idle))
-        .datagram_receive_buffer_size(None);
+        .datagram_receive_buffer_size(Some(DATAGRAM_RECEIVE_BYTES))
+        .datagram_send_buffer_size(DATAGRAM_SEND_BYTES);
     transport
 }
 
@@ -125,9 +127,12 @@ async fn serve(incoming: Incoming, handshake: InFlight, talk: Talk) {
     let wait = Duration::from_millis(HANDSHAKE_MS_MAX);
     // Dropped in time: QUIC closes what did not become a connection.
     let connected = tokio::time::timeout(wait, connecting).await;
+    let Ok(Ok(connection)) = connected else { return };
+    // WebTransport's part of it counts as well. Dropped in time here too.
+    let ready = tokio::time::timeout(Duration::from_millis(HELLO_MS_MAX), Wire::accept(connection)).await;
     drop(handshake);
-    if let Ok(Ok(connection)) = connected {
-        converse(&connection, talk).await;
+    if let Ok(Ok(wire)) = ready {
+        converse(&wire, talk).await;
     }
 }
 
