@@ -82,6 +82,14 @@ enum Side {
 }
 
 impl Side {
+    /// How many cores each of its two processes can use: node runs a program on one thread.
+    const fn threads(&self) -> f64 {
+        match self {
+            Self::Ours(_) => 2.0,
+            Self::Colyseus(_) => 1.0,
+        }
+    }
+
     /// Plays one step and gives its row.
     fn step(&self, workspace: &Workspace, clients: u32, radius: u32, seconds: &str) -> Value {
         let mut command = match self {
@@ -101,7 +109,7 @@ impl Side {
             serde_json::from_str(&last).map_err(|error| Failure::failed(format!("{error}: {last}")))
         });
         match row {
-            Ok(row) => in_common_words(row, clients, radius),
+            Ok(row) => in_common_words(row, clients, radius, self.threads()),
             Err(failure) => json!({ "clients": clients, "interest": interest(radius), "error": failure.to_string() }),
         }
     }
@@ -176,7 +184,7 @@ fn install(workspace: &Workspace, peers: Option<&Path>) -> Outcome<PathBuf> {
 }
 
 /// Another peer program may use words of its own.
-fn in_common_words(mut row: Value, clients: u32, radius: u32) -> Value {
+fn in_common_words(mut row: Value, clients: u32, radius: u32, threads: f64) -> Value {
     let number = |row: &Value, name: &str| row[name].as_f64();
     if row["cpu_ms_per_client_s"].is_null() {
         row["cpu_ms_per_client_s"] = number(&row, "server_cpu_ms_per_client_s").into();
@@ -189,18 +197,25 @@ fn in_common_words(mut row: Value, clients: u32, radius: u32) -> Value {
     }
     row["clients"] = clients.into();
     row["interest"] = interest(radius).into();
-    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
-    row["saturated"] = saturated(number(&row, "server_cpu_cores"), number(&row, "client_process_cpu_cores"), cores);
+    let cores_used = |name| number(&row, name).unwrap_or(0.0);
+    row["saturated"] = saturated(cores_used("server_cpu_cores"), cores_used("client_process_cpu_cores"), threads);
     row
 }
 
-/// What was at its end, if anything: the clients' process, the server's or all of the machine.
-fn saturated(server: Option<f64>, clients: Option<f64>, cores: f64) -> Value {
-    let (server, clients) = (server.unwrap_or(0.0), clients.unwrap_or(0.0));
-    if server + clients < 0.9 * cores.min(2.0) && server < 0.9 && clients < 0.9 {
-        return Value::Null;
+/// What was at its end, if anything: the clients' process, the server's, or all of the machine. A process of one thread
+/// can use one core.
+fn saturated(server: f64, clients: f64, threads: f64) -> Value {
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+    let most = 0.9 * threads.min(cores);
+    if clients >= most {
+        "clients".into()
+    } else if server >= most {
+        "server".into()
+    } else if server + clients >= 0.95 * cores {
+        "machine".into()
+    } else {
+        Value::Null
     }
-    if clients > server { "clients" } else { "server" }.into()
 }
 
 fn is_fast(row: &Value) -> bool {
@@ -275,7 +290,7 @@ mod tests {
     fn words_of_another_program_become_ours() {
         let row = json!({ "bytes_per_client_s": 56_000, "server_cpu_ms_per_client_s": 2.0, "lat_p50_ms": 20.0,
             "lat_p99_ms": 50.0, "server_cpu_cores": 0.2, "client_proc_cpu_cores": 0.95 });
-        let row = in_common_words(row, 100, 0);
+        let row = in_common_words(row, 100, 0, 1.0);
         assert_eq!(row["bytes_per_moving_entity"], 14.0);
         assert_eq!(row["latency_ms"]["p99"], 50.0);
         assert_eq!(row["saturated"], "clients");
