@@ -159,7 +159,7 @@ impl Grid {
     }
 
     #[cfg(test)]
-    pub(super) const fn capacities(&self) -> [usize; 2] {
+    pub(super) const fn room(&self) -> [usize; 2] {
         [self.heads.capacity(), self.links.capacity()]
     }
 }

@@ -60,8 +60,9 @@ impl Lists {
     }
 
     #[cfg(test)]
-    pub(super) fn capacities(&self) -> usize {
-        self.everybody.capacity() + self.teams.values().map(Vec::capacity).sum::<usize>()
+    pub(super) fn room(&self) -> [usize; 3] {
+        let teams = self.teams.values().map(Vec::capacity).sum();
+        [self.everybody.capacity(), self.teams.capacity(), teams]
     }
 }
 

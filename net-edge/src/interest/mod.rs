@@ -25,6 +25,8 @@ mod facts;
 mod grid;
 mod lists;
 mod players;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -288,6 +290,15 @@ impl Lens {
 
     fn turn_rows(&mut self) {
         self.rows_epoch += u64::from(self.has_team_rows);
+    }
+}
+
+#[cfg(test)]
+impl Lens {
+    /// Room that is allocated, in things of each kind.
+    fn room(&self) -> Vec<usize> {
+        let own = [self.facts.capacity(), self.free.capacity(), self.touched.capacity(), self.index.capacity()];
+        own.into_iter().chain(self.grid.room()).chain(self.lists.room()).chain(self.players.room()).collect()
     }
 }
 

@@ -112,4 +112,11 @@ impl Players {
             self.known.remove(&player);
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn room(&self) -> [usize; 5] {
+        let own = self.known.values().map(|known| known.own.capacity()).sum();
+        let focuses = self.known.values().map(|known| known.focuses.capacity()).sum();
+        [self.known.capacity(), self.stirred.capacity(), self.departed.capacity(), own, focuses]
+    }
 }
