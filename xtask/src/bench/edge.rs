@@ -149,10 +149,10 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
             }
         }
     }
-    let answer: serde_json::Map<_, _> =
-        sides.iter().zip(rows).map(|((name, _), rows)| ((*name).to_owned(), rows.into())).collect();
+    let answer: Vec<_> = sides.iter().map(|(name, _)| *name).zip(rows).collect();
     if options.is_json {
-        println!("{}", Value::Object(answer));
+        let sides = answer.iter().map(|(name, rows)| format!("\"{name}\":{}", json!(rows)));
+        println!("{{{}}}", sides.collect::<Vec<_>>().join(","));
     } else {
         print!("{}", summary(&answer));
     }
@@ -250,10 +250,9 @@ fn line(row: &Value) -> String {
 }
 
 /// All rows, then how many clients each side carried.
-fn summary(answer: &serde_json::Map<String, Value>) -> String {
+fn summary(answer: &[(&str, Vec<Value>)]) -> String {
     let mut text = String::new();
     for (name, rows) in answer {
-        let rows = rows.as_array().map_or(&[][..], Vec::as_slice);
         for row in rows {
             text += &format!("{name:<9} {}\n", line(row));
         }
