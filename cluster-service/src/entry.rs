@@ -3,7 +3,11 @@
 use protocol::{ClusterSessionId, LogPosition};
 use serde::{Deserialize, Serialize};
 
-/// Names a timer. Scheduling it again moves it.
+/// Names a timer: what it is for, and a generation, which tells one that was set sooner from one that was set before.
+///
+/// ```text
+/// bits 0..48 what for | bits 48..63 generation | bit 63 zero: hosts that count with signs have it positive
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TimerId(pub u64);
 
@@ -13,6 +17,8 @@ impl TimerId {
     /// Looks for sessions that nobody came back for.
     pub const EXPIRY: Self = Self(2);
     const WAKE_BASE: u64 = 1 << 32;
+    const GENERATION_SHIFT: u32 = 48;
+    pub(crate) const GENERATIONS: u16 = 1 << 15;
 
     /// Steps a match on command without a command, because a rule asked for it.
     #[must_use]
@@ -20,10 +26,24 @@ impl TimerId {
         Self(Self::WAKE_BASE + match_id)
     }
 
-    /// The match of a [`TimerId::wake`].
+    /// The match of a [`TimerId::wake`], of whichever generation.
     #[must_use]
     pub const fn woken_match(self) -> Option<u64> {
-        self.0.checked_sub(Self::WAKE_BASE)
+        self.without_generation().0.checked_sub(Self::WAKE_BASE)
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn without_generation(self) -> Self {
+        Self(self.0 & ((1 << Self::GENERATION_SHIFT) - 1))
+    }
+
+    pub(crate) const fn generation(self) -> u16 {
+        (self.0 >> Self::GENERATION_SHIFT) as u16
+    }
+
+    pub(crate) const fn of_generation(self, generation: u16) -> Self {
+        Self(self.without_generation().0 | (generation as u64) << Self::GENERATION_SHIFT)
     }
 }
 
@@ -59,7 +79,8 @@ pub enum Event<'a> {
 pub struct LogEntry<'a> {
     /// Where it ends in the log; grows from entry to entry.
     pub position: LogPosition,
-    /// Log time in milliseconds of the Unix epoch; never goes back.
+    /// The clock of whoever appended it, in milliseconds of the Unix epoch. It can be less than that of the entry before:
+    /// clocks are set, and those of two leaders differ.
     pub time_ms: i64,
     /// What happened.
     pub event: Event<'a>,

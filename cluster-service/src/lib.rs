@@ -10,6 +10,8 @@
 //!
 //! Start from [`Service::on_entry`]; to run one, from [`LocalHost::start`].
 
+mod alarms;
+mod clock;
 mod edge_key;
 mod egress;
 mod entry;

@@ -25,7 +25,7 @@ pub struct TickHash {
 pub struct Outbox {
     /// Messages and whom they go to, in order. A message for several is encoded once.
     pub messages: Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>,
-    /// Timers to set (log time in milliseconds) or, with `None`, to drop.
+    /// Timers to set (time of the clock, in milliseconds) or, with `None`, to drop.
     pub timers: Vec<(TimerId, Option<i64>)>,
     /// Cluster sessions to close, by entries of the log; each may be named again until it is closed.
     pub closes: Vec<ClusterSessionId>,

@@ -8,13 +8,15 @@ use protocol::cluster::{
     CommandBatch, EdgeHello, Ingress, IngressMessage, JoinSession, OpenMatch, ResumeSession, decode_ingress,
 };
 use protocol::limits::{
-    EDGE_KEY_BYTES, MATCHES_MAX, NONCE_BYTES, PLAYERS_PER_MATCH_MAX, SECRET_HASH_BYTES, SESSIONS_MAX,
-    TOKEN_CLOCK_SLACK_MS, TOKEN_SECONDS_MAX,
+    CLOCK_BACK_MS_MAX, EDGE_KEY_BYTES, MATCHES_MAX, NONCE_BYTES, PLAYERS_PER_MATCH_MAX, SECRET_HASH_BYTES,
+    SESSIONS_MAX, TOKEN_CLOCK_SLACK_MS, TOKEN_SECONDS_MAX,
 };
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
 use protocol::{ClusterSessionId, OutcomeCode};
 
+use crate::alarms::Alarms;
+use crate::clock::LogClock;
 use crate::edge_key::is_proven;
 use crate::matches::Origin;
 use crate::outbox::TickHash;
@@ -30,7 +32,7 @@ use crate::{Event, LogEntry, Match, Outbox, TimerId, egress};
 /// becomes of a message changes the state.
 pub struct Service<G: Game> {
     pub(crate) manifest: Arc<Manifest>,
-    pub(crate) now_ms: i64,
+    pub(crate) clock: LogClock,
     /// Who spoke [`IngressMessage::EdgeHello`], and which matches each watches.
     pub(crate) edges: BTreeMap<ClusterSessionId, BTreeSet<u64>>,
     /// Connected, but without a hello yet.
@@ -44,10 +46,10 @@ pub struct Service<G: Game> {
     pub(crate) last_match: u64,
     /// There from the first match until its timer finds none: as long as that timer is set. See [`Service::on_tick`].
     pub(crate) ticker: Option<Ticker>,
-    pub(crate) expiry_ms: Option<i64>,
-    /// When each match on command asked to be woken.
+    pub(crate) alarms: Alarms,
+    /// When each match on command asked to be woken, in log time.
     pub(crate) wakes: BTreeMap<u64, i64>,
-    /// Nonces of tokens that were redeemed, until the tokens expire.
+    /// Nonces of tokens that were redeemed, until the tokens have been expired for [`CLOCK_BACK_MS_MAX`].
     pub(crate) nonces: BTreeMap<[u8; NONCE_BYTES], i64>,
 }
 
@@ -59,7 +61,7 @@ impl<G: Game> Service<G> {
     pub fn new() -> Result<Self, RegistryError> {
         Ok(Self {
             manifest: Simulation::<G>::manifest()?,
-            now_ms: 0,
+            clock: LogClock::default(),
             edges: BTreeMap::new(),
             strangers: BTreeSet::new(),
             edge_key: None,
@@ -68,7 +70,7 @@ impl<G: Game> Service<G> {
             matches: BTreeMap::new(),
             last_match: 0,
             ticker: None,
-            expiry_ms: None,
+            alarms: Alarms::default(),
             wakes: BTreeMap::new(),
             nonces: BTreeMap::new(),
         })
@@ -117,10 +119,23 @@ impl<G: Game> Service<G> {
         &self.reports
     }
 
-    /// Log time of the last entry, in milliseconds.
+    /// Log time of the last entry, in milliseconds. It never goes back; how it follows from the times of entries is
+    /// told in `clock.rs`.
     #[must_use]
     pub const fn now_ms(&self) -> i64 {
-        self.now_ms
+        self.clock.now_ms
+    }
+
+    /// What the clock showed at the last entry, in milliseconds of the Unix epoch.
+    #[must_use]
+    pub const fn clock_ms(&self) -> i64 {
+        self.clock.clock_ms
+    }
+
+    /// Log time at which the first timer is due, in milliseconds; `None` while none is set.
+    #[must_use]
+    pub fn next_timer_ms(&self) -> Option<i64> {
+        self.alarms.next_ms()
     }
 
     /// Whether a message can wait in memory for the next tick before it is made durable: nothing
@@ -135,7 +150,9 @@ impl<G: Game> Service<G> {
 
     /// Takes the next entry of the log.
     pub fn on_entry(&mut self, entry: &LogEntry<'_>, outbox: &mut Outbox) {
-        self.now_ms = self.now_ms.max(entry.time_ms);
+        if self.clock.advance(entry.time_ms) {
+            self.alarms.set_anew(&self.clock, outbox);
+        }
         let position = entry.position.0;
         match entry.event {
             Event::SessionOpen { session } => {
@@ -143,9 +160,12 @@ impl<G: Game> Service<G> {
             }
             Event::SessionClose { session } => self.close_cluster_session(session, outbox),
             Event::Message { session, bytes } => self.on_message(session, bytes, position, outbox),
-            Event::Timer { id: TimerId::TICK } => self.on_tick(position, outbox),
-            Event::Timer { id: TimerId::EXPIRY } => self.on_expiry(outbox),
-            Event::Timer { id } => self.on_wake(id, position, outbox),
+            Event::Timer { id } => match self.alarms.take_fired(id) {
+                Some(TimerId::TICK) => self.on_tick(position, outbox),
+                Some(TimerId::EXPIRY) => self.on_expiry(outbox),
+                Some(id) => self.on_wake(id, position, outbox),
+                None => {}
+            },
         }
         self.step_on_command(position, outbox);
     }
@@ -153,7 +173,7 @@ impl<G: Game> Service<G> {
     fn close_cluster_session(&mut self, session: ClusterSessionId, outbox: &mut Outbox) {
         self.strangers.remove(&session);
         self.edges.remove(&session);
-        self.sessions.detach_edge(session, self.now_ms);
+        self.sessions.detach_edge(session, self.clock.now_ms);
         self.schedule_expiry(outbox);
     }
 
@@ -213,7 +233,7 @@ impl<G: Game> Service<G> {
         } else if let Some(resume) = ingress.message_as_resume_session() {
             self.resume(from, &resume, outbox);
         } else if let Some(detach) = ingress.message_as_detach_session() {
-            self.sessions.detach(detach.session(), detach.epoch(), from, self.now_ms);
+            self.sessions.detach(detach.session(), detach.epoch(), from, self.clock.now_ms);
             self.schedule_expiry(outbox);
         } else if let Some(leave) = ingress.message_as_leave_session() {
             if self.sessions.get(leave.session()).is_some_and(|session| session.epoch == leave.epoch()) {
@@ -260,7 +280,7 @@ impl<G: Game> Service<G> {
         let match_id = self.last_match + 1;
         let content = open.content().bytes().into();
         let setup = MatchSetup { match_id, seed: open.seed(), content };
-        let opened = Match::open(setup, open.label().unwrap_or_default(), self.now_ms, position)
+        let opened = Match::open(setup, open.label().unwrap_or_default(), self.clock.now_ms, position)
             .map_err(|error| (CloseCode::BadContent, error.to_string()))?;
         self.last_match = match_id;
         let is_first = self.matches.is_empty();
@@ -268,10 +288,10 @@ impl<G: Game> Service<G> {
         if let Ticking::Rate { millihertz } = G::TICKING
             && is_first
         {
-            let ticker = Ticker::starting_at(self.now_ms);
+            let ticker = Ticker::starting_at(self.clock.now_ms);
             // A timer that is set already comes sooner, and is set again then.
             if self.ticker.replace(ticker).is_none() {
-                outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+                self.alarms.ask(TimerId::TICK, ticker.next_ms(millihertz), &self.clock, outbox);
             }
         }
         Ok(match_id)
@@ -302,9 +322,8 @@ impl<G: Game> Service<G> {
             watched.remove(&match_id);
         });
         self.reports.forget(match_id);
-        if self.wakes.remove(&match_id).is_some() {
-            outbox.cancel(TimerId::wake(match_id));
-        }
+        self.wakes.remove(&match_id);
+        self.alarms.drop_forever(TimerId::wake(match_id), outbox);
         tracing::debug!(match_id, position, "a match is closed");
         CloseCode::Done
     }
@@ -328,7 +347,8 @@ impl<G: Game> Service<G> {
         from: ClusterSessionId,
         join: &JoinSession<'_>,
     ) -> Result<(Vec<(Vec<ClusterSessionId>, Arc<[u8]>)>, u32), CloseCode> {
-        let now_ms = self.now_ms;
+        // Whoever issued it went by the clock.
+        let clock_ms = self.clock.clock_ms;
         let expires_ms = join.token_expires_ms();
         let (match_id, account, secret_hash) = (join.match_id(), join.account(), join.secret_hash().bytes());
         // The edge that lost the answer asks again, with the secret that it made for this join; the token was good then.
@@ -336,14 +356,14 @@ impl<G: Game> Service<G> {
             let id = service.sessions.joined_by(match_id, account, secret_hash, from);
             id.map(|id| (Vec::new(), id)).ok_or(otherwise)
         };
-        if expires_ms <= now_ms {
+        if expires_ms <= clock_ms {
             return again(self, CloseCode::TokenExpired);
         }
-        if expires_ms > now_ms + TOKEN_SECONDS_MAX as i64 * 1_000 + TOKEN_CLOCK_SLACK_MS {
+        if expires_ms.saturating_sub(clock_ms) > TOKEN_SECONDS_MAX as i64 * 1_000 + TOKEN_CLOCK_SLACK_MS {
             return Err(CloseCode::TokenInvalid);
         }
         let nonce: [u8; NONCE_BYTES] = join.nonce().bytes().try_into().map_err(|_| CloseCode::TokenInvalid)?;
-        self.nonces.retain(|_, expires_ms| *expires_ms > now_ms);
+        self.nonces.retain(|_, expires_ms| clock_ms.saturating_sub(*expires_ms) < CLOCK_BACK_MS_MAX);
         if self.nonces.contains_key(&nonce) {
             return again(self, CloseCode::TokenUsed);
         }
@@ -393,8 +413,7 @@ impl<G: Game> Service<G> {
     }
 
     fn on_expiry(&mut self, outbox: &mut Outbox) {
-        self.expiry_ms = None;
-        for id in self.sessions.expired(self.now_ms) {
+        for id in self.sessions.expired(self.clock.now_ms) {
             self.end_session(id, CloseCode::NoSession, outbox);
         }
         self.schedule_expiry(outbox);
@@ -402,13 +421,8 @@ impl<G: Game> Service<G> {
 
     /// Keeps one timer for the session that expires first. To be called whenever one was detached.
     fn schedule_expiry(&mut self, outbox: &mut Outbox) {
-        let next_ms = self.sessions.next_expiry_ms();
-        // A timer that comes too early finds nothing and is set anew; only one that is too late must move.
-        if let Some(next_ms) = next_ms
-            && self.expiry_ms.is_none_or(|set_ms| next_ms < set_ms)
-        {
-            self.expiry_ms = Some(next_ms);
-            outbox.schedule(TimerId::EXPIRY, next_ms);
+        if let Some(next_ms) = self.sessions.next_expiry_ms() {
+            self.alarms.ask(TimerId::EXPIRY, next_ms, &self.clock, outbox);
         }
     }
 
@@ -451,10 +465,7 @@ impl<G: Game> Service<G> {
 
     // ---- ticks ------------------------------------------------------------------------------------
 
-    /// One timer drives all matches, and it is never moved or cancelled: each time that it fires it is set again, once,
-    /// until it finds no match. A consensus module that follows counts a timer that fired without being set any more,
-    /// and sets one less for it; with a request that crosses the timer's entry that count would stay, and this member
-    /// would tick no more once it leads.
+    /// One timer drives all matches: each time that it fires it is set again, once, until it finds no match.
     fn on_tick(&mut self, position: u64, outbox: &mut Outbox) {
         let Ticking::Rate { millihertz } = G::TICKING else { return };
         if self.matches.is_empty() {
@@ -462,11 +473,12 @@ impl<G: Game> Service<G> {
         }
         let Some(ticker) = &mut self.ticker else { return };
         // One that was set for matches before those that are open comes too early.
-        let is_due = ticker.next_ms(millihertz) <= self.now_ms;
+        let now_ms = self.clock.now_ms;
+        let is_due = ticker.next_ms(millihertz) <= now_ms;
         if is_due {
-            ticker.advance(self.now_ms, millihertz);
+            ticker.advance(now_ms, millihertz);
         }
-        outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
+        self.alarms.ask(TimerId::TICK, ticker.next_ms(millihertz), &self.clock, outbox);
         if !is_due {
             return;
         }
@@ -479,8 +491,8 @@ impl<G: Game> Service<G> {
     fn on_wake(&mut self, id: TimerId, position: u64, outbox: &mut Outbox) {
         let Some(match_id) = id.woken_match() else { return };
         match self.wakes.get(&match_id) {
-            // It fired before it was moved: hosts forget a timer that fired, so it is set again.
-            Some(at_ms) if *at_ms > self.now_ms => outbox.schedule(id, *at_ms),
+            // It was asked for later, after it had been set.
+            Some(at_ms) if *at_ms > self.clock.now_ms => self.alarms.ask(id, *at_ms, &self.clock, outbox),
             Some(_) => {
                 self.wakes.remove(&match_id);
                 self.step(match_id, position, outbox);
@@ -503,7 +515,7 @@ impl<G: Game> Service<G> {
 
     fn step(&mut self, match_id: u64, position: u64, outbox: &mut Outbox) {
         let Some(stepped) = self.matches.get_mut(&match_id) else { return };
-        let (output, outcomes) = stepped.step(self.now_ms, position);
+        let (output, outcomes) = stepped.step(self.clock.now_ms, position);
         let tick = output.tick;
         let mut told = Vec::with_capacity(outcomes.len());
         for (origin, code) in outcomes {
@@ -517,27 +529,14 @@ impl<G: Game> Service<G> {
         if let Some(after_ms) = output.wake_after_ms
             && G::TICKING == Ticking::OnCommand
         {
-            let at_ms = self.now_ms + i64::from(after_ms);
+            let at_ms = self.clock.now_ms.saturating_add(i64::from(after_ms));
             self.wakes.insert(match_id, at_ms);
-            outbox.schedule(TimerId::wake(match_id), at_ms);
+            self.alarms.ask(TimerId::wake(match_id), at_ms, &self.clock, outbox);
         }
         let watchers: Vec<_> =
             self.edges.iter().filter(|(_, watched)| watched.contains(&match_id)).map(|(edge, _)| *edge).collect();
         if !watchers.is_empty() {
             outbox.send_all(watchers, egress::delta(match_id, position, output, told));
-        }
-    }
-
-    /// Sets all timers again, after a restore.
-    pub(crate) fn schedule_all(&self, outbox: &mut Outbox) {
-        if let (Some(ticker), Ticking::Rate { millihertz }) = (&self.ticker, G::TICKING) {
-            outbox.schedule(TimerId::TICK, ticker.next_ms(millihertz));
-        }
-        if let Some(expiry_ms) = self.expiry_ms {
-            outbox.schedule(TimerId::EXPIRY, expiry_ms);
-        }
-        for (match_id, at_ms) in &self.wakes {
-            outbox.schedule(TimerId::wake(*match_id), *at_ms);
         }
     }
 }

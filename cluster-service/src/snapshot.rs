@@ -14,18 +14,20 @@ use protocol::limits::{EDGE_KEY_BYTES, NONCE_BYTES};
 use serde::{Deserialize, Serialize};
 use snapshots::{ChunkFile, ChunkWriter, FileError, FileKind};
 
+use crate::alarms::Alarms;
+use crate::clock::LogClock;
 use crate::matches::{Captured, MatchState, RestoreMatchError, StepRecord};
 use crate::reports::Reports;
 use crate::sessions::Sessions;
 use crate::ticker::Ticker;
 use crate::{Match, Outbox, Service};
 
-pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 3, name: "snapshot" };
+pub(crate) const KIND: FileKind = FileKind { magic: *b"WLSN", version: 4, oldest: 4, name: "snapshot" };
 const HEAD: [u8; 4] = *b"HEAD";
 const SERV: [u8; 4] = *b"SERV";
 const MTCH: [u8; 4] = *b"MTCH";
 const KEYF: [u8; 4] = *b"KEYF";
-/// Files of version 2 have none: all ticks are in MTCH.
+/// None when all ticks fit MTCH.
 const STEP: [u8; 4] = *b"STEP";
 
 /// What a snapshot is of.
@@ -45,13 +47,13 @@ pub(crate) struct Header {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct ServiceState {
-    now_ms: i64,
+    clock: LogClock,
     edges: Vec<(u64, BTreeSet<u64>)>,
     strangers: Vec<u64>,
     sessions: Sessions,
     last_match: u64,
     ticker: Option<Ticker>,
-    expiry_ms: Option<i64>,
+    alarms: Alarms,
     wakes: BTreeMap<u64, i64>,
     nonces: Vec<([u8; NONCE_BYTES], i64)>,
     edge_key: Option<[u8; EDGE_KEY_BYTES]>,
@@ -103,18 +105,18 @@ impl<G: Game> Service<G> {
             manifest_hash: self.manifest.hash(),
             position,
             log_offset,
-            time_ms: self.now_ms,
+            time_ms: self.clock.now_ms,
             matches: self.matches.len() as u32,
             sessions: self.sessions.len() as u32,
         };
         let state = ServiceState {
-            now_ms: self.now_ms,
+            clock: self.clock,
             edges: self.edges.iter().map(|(edge, watched)| (edge.0, watched.clone())).collect(),
             strangers: self.strangers.iter().map(|stranger| stranger.0).collect(),
             sessions: self.sessions.clone(),
             last_match: self.last_match,
             ticker: self.ticker,
-            expiry_ms: self.expiry_ms,
+            alarms: self.alarms.clone(),
             wakes: self.wakes.clone(),
             nonces: self.nonces.iter().map(|(nonce, expires_ms)| (*nonce, *expires_ms)).collect(),
             edge_key: self.edge_key,
@@ -172,18 +174,18 @@ impl<G: Game> Service<G> {
         if let Some(extra) = file.next_chunk() {
             return Err(file.error(extra.offset, "a chunk follows the last match").into());
         }
-        service.now_ms = state.now_ms;
+        service.clock = state.clock;
         service.edges = state.edges.into_iter().map(|(edge, watched)| (ClusterSessionId(edge), watched)).collect();
         service.strangers = state.strangers.into_iter().map(ClusterSessionId).collect();
         service.sessions = state.sessions;
         service.last_match = state.last_match;
         service.ticker = state.ticker;
-        service.expiry_ms = state.expiry_ms;
+        service.alarms = state.alarms;
         service.wakes = state.wakes;
         service.nonces = state.nonces.into_iter().collect();
         service.edge_key = state.edge_key;
         service.reports = state.reports;
-        service.schedule_all(outbox);
+        service.alarms.set_again(&service.clock, outbox);
         Ok((service, header))
     }
 }

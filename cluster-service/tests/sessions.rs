@@ -50,7 +50,7 @@ fn only(outcomes: &[SessionOutcomeT]) -> &SessionOutcomeT {
 
 /// The state without where and when it was taken.
 fn state(host: &SimHost<OnCommand>) -> Vec<Vec<u8>> {
-    let kind = FileKind { magic: *b"WLSN", version: 3, name: "snapshot" };
+    let kind = FileKind { magic: *b"WLSN", version: 4, oldest: 4, name: "snapshot" };
     let mut file = ChunkFile::decode(Path::new("memory"), &host.snapshot(), kind).unwrap();
     std::iter::from_fn(|| file.next_chunk()).skip(1).map(|chunk| chunk.bytes).collect()
 }
@@ -142,7 +142,7 @@ fn a_snapshot_holds_whatever_commands_came_since_the_keyframe() {
         host.advance(34);
     }
     let snapshot = host.snapshot();
-    let kind = FileKind { magic: *b"WLSN", version: 3, name: "snapshot" };
+    let kind = FileKind { magic: *b"WLSN", version: 4, oldest: 4, name: "snapshot" };
     let mut file = ChunkFile::decode(Path::new("memory"), &snapshot, kind).unwrap();
     let lengths: Vec<usize> = std::iter::from_fn(|| file.next_chunk()).map(|chunk| chunk.bytes.len()).collect();
     assert!(lengths.iter().sum::<usize>() > 4 << 20, "{lengths:?}");

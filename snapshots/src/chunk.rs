@@ -16,6 +16,8 @@ pub struct FileKind {
     pub magic: [u8; 4],
     /// Newest version that this build reads and the one it writes.
     pub version: u16,
+    /// Oldest version that this build reads.
+    pub oldest: u16,
     /// For people.
     pub name: &'static str,
 }
@@ -130,6 +132,9 @@ impl ChunkFile {
         let version = u16::from_le_bytes([head[4], head[5]]);
         if version > kind.version {
             return Err(FileError::Version { path: path.to_owned(), found: version, supported: kind.version });
+        }
+        if version < kind.oldest {
+            return Err(FileError::TooOld { path: path.to_owned(), found: version, oldest: kind.oldest });
         }
         let mut chunks = Vec::new();
         let mut offset = HEADER_BYTES;

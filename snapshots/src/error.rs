@@ -42,6 +42,19 @@ pub enum FileError {
         /// Ours.
         supported: u16,
     },
+    /// Written by an older build, in a format that is not read any more.
+    #[error(
+        "{}: byte 4: format {found} is older than {oldest}, the oldest this build reads; use the build that wrote it",
+        .path.display()
+    )]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u16,
+        /// The oldest of ours.
+        oldest: u16,
+    },
     /// It ends too early.
     #[error("{}: byte {offset}: the file ends inside {part}; it was cut off, take another copy", .path.display())]
     Truncated {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ChunkFile, ChunkWriter, FileError, FileKind};
 
-const KIND: FileKind = FileKind { magic: *b"WLMR", version: 1, name: "match file" };
+const KIND: FileKind = FileKind { magic: *b"WLMR", version: 1, oldest: 1, name: "match file" };
 const HEAD: [u8; 4] = *b"HEAD";
 const CONT: [u8; 4] = *b"CONT";
 const KEYF: [u8; 4] = *b"KEYF";

@@ -15,7 +15,7 @@ use games::Slow;
 use snapshots::{ChunkFile, ChunkWriter, FileError, FileKind, MatchFile};
 use tempfile::tempdir;
 
-const KIND: FileKind = FileKind { magic: *b"TEST", version: 3, name: "test file" };
+const KIND: FileKind = FileKind { magic: *b"TEST", version: 3, oldest: 2, name: "test file" };
 /// Of the header, which nobody reads.
 const RESERVED: std::ops::Range<usize> = 6..8;
 
@@ -37,7 +37,7 @@ fn offset(error: &FileError, length: usize) -> u64 {
     let offset = match error {
         FileError::Io { .. } => panic!("{text}"),
         FileError::Foreign { .. } => 0,
-        FileError::Version { .. } => 4,
+        FileError::Version { .. } | FileError::TooOld { .. } => 4,
         FileError::Truncated { offset, .. }
         | FileError::Checksum { offset, .. }
         | FileError::Content { offset, .. } => *offset,
@@ -72,11 +72,20 @@ fn every_flipped_bit_of_a_container_is_an_error() {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         match decode(&flipped) {
-            // A version before this one is read as this one: there is none yet that differs.
-            Ok(_) => assert_eq!((bit / 8, flipped[4] < 3), (4, true), "bit {bit}"),
+            // A version before this one that is still read is whoever reads the chunks to tell apart.
+            Ok(_) => assert_eq!((bit / 8, flipped[4]), (4, 2), "bit {bit}"),
             Err(error) => assert!(offset(&error, bytes.len()) <= (bit / 8) as u64, "bit {bit}: {error}"),
         }
     }
+}
+
+#[test]
+fn a_version_that_is_not_read_any_more_is_refused_and_said_to_be_old() {
+    let mut bytes = container();
+    bytes[4] = 1;
+    let error = decode(&bytes).unwrap_err();
+    assert!(matches!(error, FileError::TooOld { found: 1, oldest: 2, .. }), "{error}");
+    assert!(error.to_string().contains("use the build that wrote it"), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use games::{OnCommand, Slow};
 use snapshots::{ChunkFile, ChunkWriter, FileKind, MatchFile, read_file, write_file};
 use tempfile::tempdir;
 
-const KIND: FileKind = FileKind { magic: *b"TEST", version: 3, name: "test file" };
+const KIND: FileKind = FileKind { magic: *b"TEST", version: 3, oldest: 2, name: "test file" };
 
 #[test]
 fn chunks_of_all_sizes_come_back_in_order() {

@@ -1,4 +1,4 @@
-//! Timers of a service, in log time.
+//! Timers of a service, by the clock.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,11 @@ impl Timers {
 
     pub(crate) fn next_ms(&self) -> Option<i64> {
         self.0.values().min().copied()
+    }
+
+    /// The clock was set: those that are set fire when they would have, had it not been.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        self.0.values_mut().for_each(|at_ms| *at_ms = at_ms.saturating_add(by_ms));
     }
 
     /// Takes those that are due, the longest overdue first.

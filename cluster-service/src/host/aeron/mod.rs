@@ -15,6 +15,7 @@ mod desync;
 mod egress;
 mod entry;
 mod history;
+mod overdue;
 mod reporter;
 mod run;
 mod snapshot;
@@ -49,6 +50,7 @@ use super::figures::{Recent, match_status};
 use crate::{Event, Outbox, Service, TimerId, fingerprint};
 use desync::Bundle;
 use egress::Egress;
+use overdue::{NO_REPORT, Overdue};
 use vigil::Vigil;
 
 /// How often the figures for people are brought up to date.
@@ -82,6 +84,7 @@ pub struct AeronHost<G: Game> {
     entries: u64,
     ticks: u64,
     applies: Recent,
+    overdue: Overdue,
     bundles: usize,
     /// A bundle that is being written beside the log.
     writing: Option<JoinHandle<()>>,
@@ -112,6 +115,7 @@ impl<G: Game> AeronHost<G> {
             entries: 0,
             ticks: 0,
             applies: Recent::default(),
+            overdue: Overdue::new(Instant::now()),
             bundles: 0,
             writing: None,
             is_key_known: false,
@@ -143,6 +147,7 @@ impl<G: Game> AeronHost<G> {
             return;
         }
         let begun = Instant::now();
+        self.overdue.note_entry(begun);
         let unit = cluster.time_unit();
         let entry = entry::entry(cluster.log_position(), timestamp, unit, event);
         self.position = entry.position.0;
@@ -367,6 +372,10 @@ impl<G: Game> ClusteredService for AeronHost<G> {
         if now >= self.status_at {
             self.status_at = now + STATUS_EVERY;
             self.publish(cluster);
+            let due_in_ms = self.service.next_timer_ms().map(|at_ms| at_ms.saturating_sub(self.service.now_ms()));
+            if cluster.role() == Role::Leader && self.overdue.is_to_ask(now, due_in_ms) {
+                self.view.report(NO_REPORT);
+            }
         }
         sent
     }

@@ -2,21 +2,20 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A wall clock that is ahead by less is not followed: it is being adjusted, or was read late.
+/// A wall clock that differs by less is not followed: it is being adjusted, or was read late.
 const JUMP_US: i64 = 1_000_000;
 
-/// Log time: the wall clock as it was at the start, going on with the steady clock. When the wall
-/// clock jumps ahead (also: the machine slept) log time follows; when it jumps back, log time goes on.
+/// The wall clock as it was at the start, going on with the steady clock. When the wall clock jumps (also: the machine
+/// slept) it is followed, ahead and back: tokens are judged by the same clock that their issuer has.
 #[derive(Debug)]
-pub(crate) struct LogClock {
+pub(crate) struct HostClock {
     origin: Instant,
     origin_us: i64,
 }
 
-impl LogClock {
-    /// `last_ms` is the time of the last entry in the log.
-    pub(crate) fn after(last_ms: i64) -> Self {
-        Self { origin: Instant::now(), origin_us: wall_us().max(last_ms.saturating_mul(1_000)) }
+impl HostClock {
+    pub(crate) fn start() -> Self {
+        Self { origin: Instant::now(), origin_us: wall_us() }
     }
 
     fn now_us(&mut self) -> i64 {
@@ -25,7 +24,7 @@ impl LogClock {
 
     fn read(&mut self, now: Instant, wall_us: i64) -> i64 {
         let steady_us = self.origin_us + now.saturating_duration_since(self.origin).as_micros() as i64;
-        if wall_us < steady_us + JUMP_US {
+        if (wall_us - steady_us).abs() < JUMP_US {
             return steady_us;
         }
         (self.origin, self.origin_us) = (now, wall_us);
@@ -53,22 +52,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_time_follows_a_wall_clock_that_jumps_ahead_and_goes_on_when_it_jumps_back() {
+    fn the_clock_is_steady_and_follows_the_walls_when_that_is_set() {
         let origin = Instant::now();
         let after = |ms| origin + Duration::from_millis(ms);
-        let mut clock = LogClock { origin, origin_us: 1_000_000 };
+        let mut clock = HostClock { origin, origin_us: 1_000_000 };
         assert_eq!(clock.read(after(20), 1_020_500), 1_020_000, "steady, not the wall's jitter");
+        assert_eq!(clock.read(after(30), 1_010_000), 1_030_000, "nor back by a little");
         assert_eq!(clock.read(after(40), 61_000_000), 61_000_000, "the machine slept for a minute");
-        assert_eq!(clock.read(after(50), 1_050_000), 61_010_000, "the wall clock was set back");
-        assert_eq!(clock.read(after(3_000), 0), 63_960_000, "ticks go on meanwhile");
+        assert_eq!(clock.read(after(50), 1_050_000), 1_050_000, "the wall clock was set back");
+        assert_eq!(clock.read(after(3_000), 4_000_000), 4_000_000, "and goes on from there");
     }
 
     #[test]
-    fn log_time_begins_after_the_last_entry_of_the_log() {
-        let far_ahead_ms = wall_us() / 1_000 + 3_600_000;
-        let mut clock = LogClock::after(far_ahead_ms);
-        assert!(clock.now_ms() >= far_ahead_ms);
-        assert!(clock.until(far_ahead_ms + 60_000) > Duration::from_secs(50));
-        assert_eq!(clock.until(far_ahead_ms - 1), Duration::ZERO);
+    fn what_has_passed_is_due_at_once() {
+        let mut clock = HostClock::start();
+        let now_ms = clock.now_ms();
+        assert!(clock.until(now_ms + 60_000) > Duration::from_secs(50));
+        assert_eq!(clock.until(now_ms - 1), Duration::ZERO);
     }
 }

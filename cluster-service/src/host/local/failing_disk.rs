@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-#[path = "../../../tests/games/mod.rs"]
-mod games;
-
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +18,7 @@ use super::log::{CommandLog, LogError};
 use super::recovery::{Recovered, Recovery};
 use super::run::Runner;
 use super::status::HostStatus;
-use super::{LocalConfig, config};
+use super::{LocalConfig, config, games};
 use crate::host::timers::Timers;
 use crate::{EdgeKey, Service};
 

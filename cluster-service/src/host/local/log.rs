@@ -31,7 +31,7 @@ use crate::host::record::Record;
 /// First bytes of the first record.
 const MAGIC: [u8; 4] = *b"WLLG";
 /// Format of records and messages; raised when another build would read them otherwise.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// wal-db's record header: checksum and length.
 const RECORD_HEADER_BYTES: usize = 8;
 

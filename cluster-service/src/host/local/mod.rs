@@ -15,10 +15,15 @@ mod config;
 mod export;
 #[cfg(test)]
 mod failing_disk;
+#[cfg(test)]
+#[path = "../../../tests/games/mod.rs"]
+mod games;
 mod handle;
 mod log;
 mod recovery;
 mod run;
+#[cfg(test)]
+mod set_back;
 mod snapshots;
 mod status;
 

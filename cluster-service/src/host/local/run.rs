@@ -13,7 +13,7 @@ use protocol::ClusterSessionId;
 use protocol::limits::{INGRESS_BYTES_MAX, LOG_BATCH_BYTES, LOG_HOLD_MS_MAX};
 use wal_db::WalStore;
 
-use super::clock::LogClock;
+use super::clock::HostClock;
 use super::config::{LocalConfig, snapshot_file, snapshot_folder};
 use super::handle::{EgressSink, HostError, Inbox, Word};
 use super::log::{CommandLog, LogError};
@@ -38,14 +38,16 @@ pub(crate) struct Runner<G: Game, S: WalStore = wal_db::FileStore> {
     unlogged: Vec<TickHash>,
     inbox: Inbox,
     status: Arc<Mutex<HostStatus>>,
-    clock: LogClock,
+    clock: HostClock,
+    /// What the clock showed when it was last read, or at the last entry before this process.
+    read_ms: i64,
     sinks: BTreeMap<ClusterSessionId, Box<dyn EgressSink>>,
     /// Entries that are not durable yet.
     gathered: Vec<Kept>,
     gathered_bytes: usize,
     /// Whether something among them cannot wait for the next tick.
     is_urgent: bool,
-    /// When the first of them came, in log time.
+    /// When the first of them came, by the clock.
     gathered_since_ms: i64,
     is_stopping: bool,
     snapshot_replies: Vec<SyncSender<Result<PathBuf, HostError>>>,
@@ -86,7 +88,8 @@ impl<G: Game, S: WalStore> Runner<G, S> {
         };
         Self {
             config,
-            clock: LogClock::after(recovered.service.now_ms()),
+            clock: HostClock::start(),
+            read_ms: recovered.service.clock_ms(),
             service: recovered.service,
             log: recovered.log,
             timers: recovered.timers,
@@ -154,7 +157,21 @@ impl<G: Game, S: WalStore> Runner<G, S> {
         }
     }
 
+    /// Reads the clock. One that was set back would let all that waits for a time wait longer, so that moves with it; the
+    /// next entry tells the service.
+    fn read_clock(&mut self) -> i64 {
+        let now_ms = self.clock.now_ms();
+        let back_ms = now_ms.saturating_sub(self.read_ms).min(0);
+        if back_ms < 0 {
+            self.timers.shift(back_ms);
+            self.gathered_since_ms += back_ms;
+        }
+        self.read_ms = now_ms;
+        now_ms
+    }
+
     fn time_until_due(&mut self) -> Duration {
+        self.read_clock();
         let mut wait = STATUS_EVERY;
         if let Some(at_ms) = self.timers.next_ms() {
             wait = wait.min(self.clock.until(at_ms));
@@ -191,7 +208,7 @@ impl<G: Game, S: WalStore> Runner<G, S> {
 
     fn push(&mut self, kept: Kept, is_urgent: bool) {
         if self.gathered.is_empty() {
-            self.gathered_since_ms = self.clock.now_ms();
+            self.gathered_since_ms = self.read_clock();
         }
         self.gathered_bytes += kept.size();
         self.gathered.push(kept);
@@ -201,7 +218,7 @@ impl<G: Game, S: WalStore> Runner<G, S> {
     // ---- make durable, apply, tell ----------------------------------------------------------------
 
     fn commit_if_due(&mut self) -> Result<(), LogError> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.read_clock();
         let due = self.timers.take_due(now_ms);
         for id in &due {
             self.push(Kept::Timer { id: *id }, true);
@@ -219,7 +236,7 @@ impl<G: Game, S: WalStore> Runner<G, S> {
         }
         let record = Record {
             first_position: self.position + 1,
-            time_ms: self.clock.now_ms(),
+            time_ms: self.read_clock(),
             entries: std::mem::take(&mut self.gathered),
             hashes: std::mem::take(&mut self.unlogged),
         };
