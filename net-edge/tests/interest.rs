@@ -245,6 +245,16 @@ fn a_rectangle_reaches_as_far_as_it_says_on_each_axis() {
 }
 
 #[test]
+fn coordinates_without_a_sign_are_compared_as_they_are() {
+    let mut played = two_players();
+    let (middle, end) = (1 << 31, i64::from(u32::MAX));
+    played.put(1, owned(1, at(0, middle))).put(2, owned(2, at(0, end)));
+    played.put(3, at(0, middle - 100)).put(4, at(0, middle + 100)).put(5, at(0, 0)).put(6, at(0, end - 100));
+    assert_eq!(played.sees(1), [1, 3, 4]);
+    assert_eq!(played.sees(2), [2, 6]);
+}
+
+#[test]
 fn what_is_seen_stays_so_within_the_margin_and_comes_back_at_the_reach() {
     let mut played = two_players();
     let mut seen_at = |x| {
