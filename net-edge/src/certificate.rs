@@ -9,8 +9,10 @@ use aws_lc_rs::digest;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
+use crate::certificates::{CURRENT, NEXT};
 use crate::io::clock;
 use crate::private_file;
 
@@ -78,17 +80,21 @@ impl Certificate {
     /// # Errors
     /// When the file cannot be read or written. One that is damaged is replaced.
     pub fn self_signed(dir: &Path) -> Result<Self, CertificateError> {
-        let path = dir.join("edge.pem");
+        let path = dir.join(CURRENT);
         let now = clock::unix_seconds();
         let failed = |source| CertificateError::File { path: path.clone(), source };
-        match fs::read(&path) {
-            Ok(text) if good_until(&text).is_some_and(|until| until > now + RENEW_SECONDS) => {
-                if let Ok(certificate) = Self::from_pem(&text, &text) {
-                    return Ok(certificate);
+        // The one that was to follow has been named already.
+        for held in [path.clone(), dir.join(NEXT)] {
+            match fs::read(&held) {
+                Ok(text) if good_until(&text).is_some_and(|until| until > now + RENEW_SECONDS) => {
+                    if let Ok(certificate) = Self::from_pem(&text, &text) {
+                        fs::rename(&held, &path).map_err(failed)?;
+                        return Ok(certificate);
+                    }
                 }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
             }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
         }
         let text = make(now)?;
         fs::create_dir_all(dir).map_err(failed)?;
@@ -103,18 +109,16 @@ impl Certificate {
         hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
-    /// The private key: what no one else can derive keys from.
-    pub(crate) fn secret(&self) -> &[u8] {
-        self.key.secret_der()
-    }
-
-    pub(crate) fn into_parts(self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        (self.chain, self.key)
+    /// As TLS takes it. Fails when the key is not that of the certificate.
+    pub(crate) fn certified(&self) -> Result<CertifiedKey, CertificateError> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider)
+            .map_err(|error| CertificateError::Pem { reason: error.to_string() })
     }
 }
 
 /// The file: a line that says how long it is good, the certificate, its key.
-fn make(now: u64) -> Result<String, rcgen::Error> {
+pub(crate) fn make(now: u64) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -130,13 +134,13 @@ fn make(now: u64) -> Result<String, rcgen::Error> {
     Ok(format!("{GOOD_UNTIL}{until}\n{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-fn good_until(text: &[u8]) -> Option<u64> {
+pub(crate) fn good_until(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.lines().next()?.strip_prefix(GOOD_UNTIL)?.parse().ok()
 }
 
-const DAY_SECONDS: u64 = 24 * 60 * 60;
+pub(crate) const DAY_SECONDS: u64 = 24 * 60 * 60;
 const LIFE_SECONDS: u64 = 13 * DAY_SECONDS;
-const RENEW_SECONDS: u64 = 3 * DAY_SECONDS;
+pub(crate) const RENEW_SECONDS: u64 = 3 * DAY_SECONDS;
 const GOOD_UNTIL: &str = "Made for development. Good until Unix second ";
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 //! ```
 
 mod certificate;
+mod certificates;
 mod cluster;
 mod config;
 pub mod edge;
@@ -28,8 +29,9 @@ mod rate;
 pub mod token;
 
 pub use certificate::{Certificate, CertificateError};
+pub use certificates::Certificates;
 pub use cluster::{Cluster, ClusterLink, Ingress, LinkEvent, OfferError};
-pub use config::EdgeConfig;
+pub use config::{EdgeConfig, EdgeLimits};
 pub use io::{EdgeServer, StartError};
 pub use metrics::{AckLatency, Counters, EdgeStats};
 pub use token::{Claims, TokenPublicKey, TokenSigner};

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::{Client, ClientOptions, Outcome, Player, SendError, SessionEnd, Trust};
 use net_edge::{
-    Certificate, Cluster, ClusterLink, EdgeConfig, EdgeServer, Ingress, LinkEvent, OfferError, TokenSigner,
+    Certificates, Cluster, ClusterLink, EdgeConfig, EdgeServer, Ingress, LinkEvent, OfferError, TokenSigner,
 };
 use protocol::EntityId;
 use protocol::cluster::IngressMessage;
@@ -103,10 +103,10 @@ impl Stage {
         let cluster = Local::new();
         let signer = TokenSigner::generate();
         let dir = tempfile::tempdir().unwrap();
-        let certificate = Certificate::self_signed(dir.path()).unwrap();
-        let trust = Trust::Pinned(certificate.sha256());
+        let certificates = Certificates::self_signed(dir.path()).unwrap();
+        let trust = Trust::Pinned(certificates.sha256()[0]);
         let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
-        let config = EdgeConfig::new(listen, vec![signer.public_key()], certificate);
+        let config = EdgeConfig::new(listen, vec![signer.public_key()], certificates);
         let server = EdgeServer::start(config, Arc::new(cluster.clone())).unwrap();
         Self { cluster, server, signer, trust }
     }
@@ -442,7 +442,7 @@ async fn streams_and_protocols_that_are_not_ours_are_refused() {
     let stage = Stage::start();
     let honest = stage.player("ada").await;
     let stranger = Stranger::new(&stage);
-    for alpn in [&b"h3"[..], b"worldlog/2", b"worldlog"] {
+    for alpn in [&b"h2"[..], b"worldlog/2", b"worldlog"] {
         let refused = stranger.connect(alpn, TransportConfig::default()).await.unwrap_err();
         assert!(
             matches!(&refused, ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == 0x178),

@@ -242,6 +242,7 @@ const _: () = {
     assert!(CLIENT_FRAME_BYTES_MAX <= CLIENT_FRAME_APPARENT_BYTES_MAX);
     assert!(CLIENT_FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES as usize, "a frame must fit its stream's window");
     assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
+    assert!(FRAMES_BURST == 2 * FRAMES_PER_SECOND && DATAGRAMS_BURST == 2 * DATAGRAMS_PER_SECOND, "as edges set them");
     assert!(CLIENT_DATAGRAM_BYTES_MAX < DATAGRAM_RECEIVE_BYTES, "a datagram must fit what holds it");
     assert!(SEND_WINDOW_BYTES < BACKLOG_BYTES_MAX as u64, "what QUIC holds is part of what waits");
     assert!(CONNECTIONS_MAX <= PREFIXES_MAX, "who is connected is known");

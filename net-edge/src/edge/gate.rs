@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use protocol::limits::{
-    CONNECTIONS_MAX, CONNECTIONS_PER_PREFIX_MAX, CONNECTS_PER_PREFIX_BURST, CONNECTS_PER_PREFIX_PER_SECOND,
-    HANDSHAKES_BEFORE_RETRY, PREFIXES_MAX,
-};
+use protocol::limits::PREFIXES_MAX;
 
+use crate::config::EdgeLimits;
 use crate::rate::Bucket;
 
 /// A /24 or a /56: what one customer of a provider can be expected to have.
@@ -45,13 +43,18 @@ pub(crate) enum Verdict {
 }
 
 /// Counts connections and handshakes by where they come from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gate {
+    limits: EdgeLimits,
     prefixes: HashMap<Prefix, Neighbours>,
     connections: usize,
 }
 
 impl Gate {
+    pub(crate) fn new(limits: EdgeLimits) -> Self {
+        Self { limits, prefixes: HashMap::new(), connections: 0 }
+    }
+
     /// `handshakes` are in flight; `validated` says that the address is no forgery. What is accepted must be
     /// given back with [`Gate::leave`].
     pub(crate) fn judge(&mut self, now: Instant, from: IpAddr, validated: bool, handshakes: usize) -> Verdict {
@@ -60,18 +63,19 @@ impl Gate {
         }
         let is_crowded = self.prefixes.len() >= PREFIXES_MAX;
         let prefix = Prefix::of(from);
-        if self.connections >= CONNECTIONS_MAX || is_crowded && !self.prefixes.contains_key(&prefix) {
+        if self.connections >= self.limits.connections || is_crowded && !self.prefixes.contains_key(&prefix) {
             return Verdict::Refuse;
         }
-        if !validated && handshakes >= HANDSHAKES_BEFORE_RETRY {
+        if !validated && handshakes >= self.limits.handshakes_before_retry {
             return Verdict::Retry;
         }
+        let limits = self.limits;
         let fresh = || Neighbours {
             connections: 0,
-            connects: Bucket::new(now, CONNECTS_PER_PREFIX_PER_SECOND, CONNECTS_PER_PREFIX_BURST),
+            connects: Bucket::new(now, limits.connects_per_prefix_per_second, limits.connects_per_prefix_burst),
         };
         let known = self.prefixes.entry(prefix).or_insert_with(fresh);
-        if known.connections >= CONNECTIONS_PER_PREFIX_MAX {
+        if known.connections >= limits.connections_per_prefix {
             return Verdict::Refuse;
         }
         if !known.connects.take(now) {
@@ -95,6 +99,9 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::limits::{
+        CONNECTIONS_MAX, CONNECTIONS_PER_PREFIX_MAX, CONNECTS_PER_PREFIX_BURST, HANDSHAKES_BEFORE_RETRY,
+    };
     use std::time::Duration;
 
     fn address(text: &str) -> IpAddr {
@@ -111,7 +118,7 @@ mod tests {
 
     #[test]
     fn one_prefix_is_held_to_its_rate_and_number_and_others_are_not() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new(EdgeLimits::default());
         let start = Instant::now();
         let judge = |gate: &mut Gate, now, from: &str| gate.judge(now, address(from), true, 0);
         let accepted = (0..2_000).filter(|_| judge(&mut gate, start, "192.0.2.1") == Verdict::Accept).count();
@@ -128,7 +135,7 @@ mod tests {
 
     #[test]
     fn addresses_are_validated_when_many_handshakes_are_in_flight() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new(EdgeLimits::default());
         let now = Instant::now();
         let judge = |gate: &mut Gate, validated, handshakes| gate.judge(now, address("::1"), validated, handshakes);
         assert_eq!(judge(&mut gate, false, HANDSHAKES_BEFORE_RETRY - 1), Verdict::Accept);
@@ -138,7 +145,7 @@ mod tests {
 
     #[test]
     fn live_connections_and_known_prefixes_are_bounded() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new(EdgeLimits::default());
         let now = Instant::now();
         let from = |number: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(number << 8));
         let accepted = (0..20_000).filter(|n| gate.judge(now, from(*n), true, 0) == Verdict::Accept).count();

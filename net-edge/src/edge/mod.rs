@@ -39,6 +39,7 @@ use protocol::limits::SECRET_BYTES;
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
 
+use crate::config::EdgeLimits;
 use crate::metrics::Counters;
 use crate::token::TokenPublicKey;
 
@@ -201,6 +202,7 @@ enum Wake {
 /// All connections and mirrors of one edge.
 pub struct Edge {
     settings: Settings,
+    limits: EdgeLimits,
     counters: Arc<Counters>,
     link: LinkState,
     /// Whether somebody takes messages of the cluster session.
@@ -241,6 +243,7 @@ impl Edge {
     pub fn new(settings: Settings, counters: Arc<Counters>) -> Self {
         Self {
             settings,
+            limits: EdgeLimits::default(),
             counters,
             link: LinkState::Down,
             has_leader: false,
@@ -257,6 +260,13 @@ impl Edge {
             actions: VecDeque::new(),
             wakes: BinaryHeap::new(),
         }
+    }
+
+    /// With limits other than those by default.
+    #[must_use]
+    pub const fn limited(mut self, limits: EdgeLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Returns the next thing to do. Call until `None` after every `handle_*`.

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use protocol::frame::{FrameError, Framer, RawFrame};
 use protocol::limits::{
-    CLIENT_DATAGRAM_BYTES_MAX, CLIENT_FRAME_BYTES_MAX, COMMANDS_UNACKED_MAX, CONTROL_BACKLOG_BYTES_MAX,
-    DATAGRAMS_BURST, DATAGRAMS_PER_SECOND, FRAMES_BURST, FRAMES_PER_SECOND, HELLO_MS_MAX, LOG_ANSWER_MS_MAX,
-    OUTCOME_RING, RESYNCS_BURST, RESYNCS_PER_SECOND, SECRET_BYTES,
+    CLIENT_DATAGRAM_BYTES_MAX, CLIENT_FRAME_BYTES_MAX, COMMANDS_UNACKED_MAX, CONTROL_BACKLOG_BYTES_MAX, HELLO_MS_MAX,
+    LOG_ANSWER_MS_MAX, OUTCOME_RING, RESYNCS_BURST, RESYNCS_PER_SECOND, SECRET_BYTES,
 };
 use protocol::outcome::CloseCode;
 use protocol::session::{ClientMessage, Commands, Outcome, PongT, ServerMessageT, decode_client, encode_server};
@@ -212,12 +211,13 @@ fn out_of_order(detail: &str) -> Refusal {
 impl Edge {
     /// A handshake is done. `control` counts what waits for the control stream.
     pub fn handle_connected(&mut self, now: Moment, id: ConnectionId, control: Arc<Backlog>) {
+        let (frames, datagrams) = (self.limits.frames_per_second, self.limits.datagrams_per_second);
         let connection = Connection {
             control,
             framer: Framer::new(CLIENT_FRAME_BYTES_MAX),
-            frames: Bucket::new(now.at, FRAMES_PER_SECOND, FRAMES_BURST),
+            frames: Bucket::new(now.at, frames, 2 * frames),
             path: Path::default(),
-            datagrams: Bucket::new(now.at, DATAGRAMS_PER_SECOND, DATAGRAMS_BURST),
+            datagrams: Bucket::new(now.at, datagrams, 2 * datagrams),
             resyncs: Bucket::new(now.at, RESYNCS_PER_SECOND, RESYNCS_BURST),
             stage: Stage::Greeting(Greeting::default()),
             deadline: None,
@@ -295,7 +295,7 @@ impl Edge {
         }
         self.counters.received_bytes.add(bytes.len());
         if !connection.datagrams.take(now.at) {
-            let detail = format!("above {DATAGRAMS_PER_SECOND} datagrams a second");
+            let detail = format!("above {} datagrams a second", self.limits.datagrams_per_second);
             return self.close(now, id, Refusal { code: CloseCode::TooFast, detail });
         }
         if bytes.len() > CLIENT_DATAGRAM_BYTES_MAX {
@@ -309,7 +309,7 @@ impl Edge {
         if !connection.frames.take(now.at) {
             return Err(Refusal {
                 code: CloseCode::TooFast,
-                detail: format!("above {FRAMES_PER_SECOND} frames a second"),
+                detail: format!("above {} frames a second", self.limits.frames_per_second),
             });
         }
         let frame = decode_client(raw)?;

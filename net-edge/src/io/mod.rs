@@ -12,7 +12,7 @@ mod connection;
 mod quic;
 mod wire;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::certificates::Certificates;
 use crate::cluster::{Cluster, ClusterLink};
 use crate::config::EdgeConfig;
 use crate::edge::{Action, Backlog, ConnectionId, Edge, Everything, Path, Settings};
@@ -90,10 +91,11 @@ type Live = Arc<DashMap<ConnectionId, Outlet>>;
 /// Dropped without [`EdgeServer::stop`], it ends at once and players learn of it by silence.
 pub struct EdgeServer {
     endpoint: Endpoint,
+    certificates: Certificates,
     counters: Arc<Counters>,
     events: mpsc::Sender<Event>,
     live: Live,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 /// Why an edge did not start.
@@ -120,9 +122,9 @@ impl EdgeServer {
     /// When the address is taken or the certificate is of no use.
     pub fn start(config: EdgeConfig, cluster: Arc<dyn Cluster>) -> Result<Self, StartError> {
         let listen = config.listen;
-        let endpoint_config = quic::endpoint_config(config.certificate.secret());
-        let server = quic::server_config(config.certificate)?;
-        let endpoint = UdpSocket::bind(listen)
+        let endpoint_config = quic::endpoint_config(config.certificates.seed());
+        let server = quic::server_config(config.certificates.clone())?;
+        let endpoint = quic::bind(listen)
             .and_then(|socket| Endpoint::new(endpoint_config, Some(server), socket, Arc::new(TokioRuntime)))
             .map_err(|source| StartError::Listen { listen, source })?;
         let counters = Arc::new(Counters::new());
@@ -135,7 +137,7 @@ impl EdgeServer {
         let (events, incoming) = mpsc::channel(EDGE_EVENTS_MAX);
         let live = Live::default();
         let shell = Shell {
-            edge: Edge::new(settings, Arc::clone(&counters)),
+            edge: Edge::new(settings, Arc::clone(&counters)).limited(config.limits),
             events: incoming,
             to_self: events.clone(),
             cluster,
@@ -144,9 +146,14 @@ impl EdgeServer {
             failures: 0,
             stopped: None,
         };
-        let accepting = quic::accept(endpoint.clone(), events.clone(), Arc::clone(&live), Arc::clone(&counters));
-        let tasks = [tokio::spawn(shell.run()), tokio::spawn(accepting)];
-        Ok(Self { endpoint, counters, events, live, tasks })
+        let door = Arc::new(quic::Door { limits: config.limits, web_origins: config.web_origins });
+        let accepting = quic::accept(endpoint.clone(), door, events.clone(), Arc::clone(&live), Arc::clone(&counters));
+        let tasks = [
+            tokio::spawn(shell.run()),
+            tokio::spawn(accepting),
+            tokio::spawn(quic::keep_certificates(config.certificates.clone())),
+        ];
+        Ok(Self { endpoint, certificates: config.certificates, counters, events, live, tasks })
     }
 
     /// Where players connect.
@@ -156,6 +163,12 @@ impl EdgeServer {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.endpoint.local_addr().expect("an open socket has an address")
+    }
+
+    /// What players recognise the edge by, now and soon.
+    #[must_use]
+    pub const fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Numbers since the start.

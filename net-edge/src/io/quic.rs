@@ -1,5 +1,7 @@
 //! The endpoint: what QUIC may use, and which connections it accepts.
 
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,26 +15,26 @@ use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::connection::{Talk, converse};
 use super::wire::{WEB_ALPN, Wire};
 use super::{Event, Live, StartError};
-use crate::certificate::Certificate;
+use crate::certificates::Certificates;
+use crate::config::EdgeLimits;
 use crate::edge::{ConnectionId, Gate, Verdict};
 use crate::metrics::Counters;
 
-pub(super) fn server_config(certificate: Certificate) -> Result<ServerConfig, StartError> {
+pub(super) fn server_config(certificates: Certificates) -> Result<ServerConfig, StartError> {
     let refused = |error: &dyn std::fmt::Display| StartError::Certificate(error.to_string());
-    let (chain, key) = certificate.into_parts();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| refused(&error))?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| refused(&error))?;
+        .with_cert_resolver(Arc::new(certificates));
     tls.alpn_protocols = vec![ALPN.to_vec(), WEB_ALPN.to_vec()];
     // What comes with 0-RTT can be replayed.
     tls.max_early_data_size = 0;
@@ -79,9 +81,54 @@ fn transport() -> TransportConfig {
     transport
 }
 
+/// Opens the socket. All addresses of IPv6 take players of IPv4 too, whatever the system's default.
+pub(super) fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = Domain::for_address(listen);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if domain == Domain::IPV6 && listen.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&listen.into())?;
+    Ok(socket.into())
+}
+
+/// Looks after what is in force until it is dropped.
+pub(super) async fn keep_certificates(certificates: Certificates) {
+    let mut often = tokio::time::interval(CERTIFICATE_CHECK);
+    let mut failing = false;
+    loop {
+        often.tick().await;
+        let held = certificates.clone();
+        let refreshed = tokio::task::spawn_blocking(move || held.refresh(super::clock::unix_seconds())).await;
+        match &refreshed {
+            Ok(Ok(true)) => tracing::info!("another certificate is in force"),
+            Ok(Err(error)) if !failing => {
+                tracing::warn!(%error, "the certificate that was in force stays so; looking again every ten seconds");
+            }
+            _ => {}
+        }
+        failing = !matches!(refreshed, Ok(Ok(_)));
+    }
+}
+
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(10);
+
+/// Who may come in.
+pub(super) struct Door {
+    pub(super) limits: EdgeLimits,
+    /// Empty: any.
+    pub(super) web_origins: Vec<String>,
+}
+
 /// Accepts connections until the endpoint closes.
-pub(super) async fn accept(endpoint: Endpoint, events: mpsc::Sender<Event>, live: Live, counters: Arc<Counters>) {
-    let mut gate = Gate::default();
+pub(super) async fn accept(
+    endpoint: Endpoint,
+    door: Arc<Door>,
+    events: mpsc::Sender<Event>,
+    live: Live,
+    counters: Arc<Counters>,
+) {
+    let mut gate = Gate::new(door.limits);
     let mut tasks = JoinSet::new();
     let handshakes = Arc::new(AtomicUsize::new(0));
     let mut last_id = 0;
@@ -105,8 +152,9 @@ pub(super) async fn accept(endpoint: Endpoint, events: mpsc::Sender<Event>, live
                 last_id += 1;
                 let talk = Talk { id: ConnectionId(last_id), events: events.clone(), live: Arc::clone(&live) };
                 let handshakes = InFlight::new(&handshakes);
+                let door = Arc::clone(&door);
                 tasks.spawn(async move {
-                    serve(incoming, handshakes, talk).await;
+                    serve(incoming, handshakes, talk, &door).await;
                     address
                 });
             }
@@ -122,14 +170,15 @@ pub(super) async fn accept(endpoint: Endpoint, events: mpsc::Sender<Event>, live
     }
 }
 
-async fn serve(incoming: Incoming, handshake: InFlight, talk: Talk) {
+async fn serve(incoming: Incoming, handshake: InFlight, talk: Talk, door: &Door) {
     let Ok(connecting) = incoming.accept() else { return };
     let wait = Duration::from_millis(HANDSHAKE_MS_MAX);
     // Dropped in time: QUIC closes what did not become a connection.
     let connected = tokio::time::timeout(wait, connecting).await;
     let Ok(Ok(connection)) = connected else { return };
     // WebTransport's part of it counts as well. Dropped in time here too.
-    let ready = tokio::time::timeout(Duration::from_millis(HELLO_MS_MAX), Wire::accept(connection)).await;
+    let ready =
+        tokio::time::timeout(Duration::from_millis(HELLO_MS_MAX), Wire::accept(connection, &door.web_origins)).await;
     drop(handshake);
     if let Ok(Ok(wire)) = ready {
         converse(&wire, talk).await;

@@ -8,6 +8,7 @@ use protocol::version::{ALPN, WEBTRANSPORT_PATH};
 use quinn::Connection;
 use quinn::crypto::rustls::HandshakeData;
 use web_transport_quinn::http::StatusCode;
+use web_transport_quinn::http::header::ORIGIN;
 use web_transport_quinn::{RecvStream, Request, SendStream, ServerError, Session, SessionError, WebTransportError};
 
 use crate::edge::Path;
@@ -24,8 +25,8 @@ pub(crate) struct Wire {
 /// Why a connection did not become one of ours. QUIC has closed it, or will when it is dropped.
 #[derive(Debug)]
 pub(super) enum NotOurs {
-    /// It asked for another path.
-    Path,
+    /// It asked for another path, or for a page that may not.
+    Refused,
     /// It is gone, or what it said is no WebTransport.
     Lost,
 }
@@ -43,16 +44,16 @@ impl Wire {
     ///
     /// # Cancellation
     /// The connection is dropped.
-    pub(super) async fn accept(connection: Connection) -> Result<Self, NotOurs> {
+    pub(super) async fn accept(connection: Connection, origins: &[String]) -> Result<Self, NotOurs> {
         if alpn(&connection).is_some_and(|alpn| alpn == ALPN) {
             return Ok(Self { session: Session::raw(connection) });
         }
         let request = Request::accept(connection.clone()).await.map_err(|error| lost(&error))?;
-        if request.url.path() != WEBTRANSPORT_PATH {
-            let _ = request.reject(StatusCode::NOT_FOUND).await;
-            // The answer arrives, and the client closes; or silence ends it, for which this does not wait.
+        if let Some(status) = refusal(&request, origins) {
+            let _ = request.reject(status).await;
+            // The client closes once it has the answer; who does not is dropped with this.
             connection.closed().await;
-            return Err(NotOurs::Path);
+            return Err(NotOurs::Refused);
         }
         let session = request.ok().await.map_err(|error| lost(&error))?;
         Ok(Self { session })
@@ -109,6 +110,18 @@ impl Wire {
     /// Waits until it is over, whoever ended it.
     pub(super) async fn closed(&self) {
         self.session.closed().await;
+    }
+}
+
+/// The status of HTTP for what is not to be a session.
+fn refusal(request: &Request, origins: &[String]) -> Option<StatusCode> {
+    // Programs that are no browsers have none, and nothing to gain from one that is made up.
+    let origin = request.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let is_foreign = origin.is_some_and(|origin| !origins.is_empty() && origins.iter().all(|known| known != origin));
+    match request.url.path() {
+        WEBTRANSPORT_PATH if is_foreign => Some(StatusCode::FORBIDDEN),
+        WEBTRANSPORT_PATH => None,
+        _ => Some(StatusCode::NOT_FOUND),
     }
 }
 

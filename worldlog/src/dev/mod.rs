@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
 use ecs_state::Game;
-use net_edge::{Certificate, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
+use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
 
 use link::LocalCluster;
 
@@ -69,8 +69,8 @@ impl Dev {
         std::fs::create_dir_all(&keys).map_err(|error| format!("{}: {error}", keys.display()))?;
         let token_key = keys.join("token.key");
         let (signer, fresh_keys) = TokenSigner::load_or_generate(&token_key).map_err(|error| error.to_string())?;
-        let certificate = Certificate::self_signed(&keys).map_err(|error| error.to_string())?;
-        let certificate_sha256 = certificate.sha256();
+        let certificates = Certificates::self_signed(&keys).map_err(|error| error.to_string())?;
+        let certificate_sha256 = certificates.sha256()[0];
         let admin_key = admin_key(&keys.join("admin.key"))?;
 
         let host = Arc::new(host);
@@ -85,7 +85,7 @@ impl Dev {
                 .map_err(|error| format!("no match was opened: {error}"))?,
         };
         until_shown(&host, |status| status.matches.iter().any(|open| open.id == match_id)).await;
-        let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificate);
+        let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificates);
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
         let quic = edge.local_addr();
         let edge = SharedEdge::new(edge);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aeron_cluster::member::{DriverConfig, Java, MemberEndpoints};
-use net_edge::{Certificate, Cluster, EdgeConfig, EdgeServer, TokenSigner};
+use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, TokenSigner};
 use protocol::limits::EDGE_NAME_BYTES_MAX;
 
 use super::driver::KeptDriver;
@@ -51,8 +51,8 @@ impl EdgeProcess {
         let secret = config.cluster.read_secret().map_err(|error| error.to_string())?;
         std::fs::create_dir_all(&section.dir).map_err(|error| format!("{}: {error}", section.dir.display()))?;
         let (signer, _) = TokenSigner::load_or_generate(&section.token_key_file).map_err(|error| error.to_string())?;
-        let certificate = Certificate::self_signed(&section.dir).map_err(|error| error.to_string())?;
-        let certificate_sha256 = certificate.sha256();
+        let certificates = Certificates::self_signed(&section.dir).map_err(|error| error.to_string())?;
+        let certificate_sha256 = certificates.sha256()[0];
         let admin_key = admin_key(&section.admin_key_file)?;
 
         let driver_config = driver_config(&section, &config.cluster);
@@ -65,7 +65,7 @@ impl EdgeProcess {
         let cluster = Arc::new(AeronCluster::new(options, &secret));
         let operator = Operator::new(Arc::new(cluster.beside(&secret, "operator")));
 
-        let mut edge_config = EdgeConfig::new(section.listen, vec![signer.public_key()], certificate);
+        let mut edge_config = EdgeConfig::new(section.listen, vec![signer.public_key()], certificates);
         edge_config.name.clone_from(&section.name);
         let edge = EdgeServer::start(edge_config, Arc::clone(&cluster) as Arc<dyn Cluster>)
             .map_err(|error| taken(&error.to_string(), "edge.listen"))?;
