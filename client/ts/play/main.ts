@@ -1,0 +1,221 @@
+// The page of `worldlog dev`: joins the arena and plays it.
+
+import { type Place, type Session, CloseCode, SessionEnded, connect } from "../src/index.js";
+import * as commands from "./commands.js";
+import type { ArenaComponents } from "./components.js";
+import { readContent } from "./content.js";
+import { Painter, drawMap } from "./draw.js";
+import { hideVeil, showVeil, updateHud } from "./hud.js";
+import { Input } from "./input.js";
+import { World } from "./world.js";
+
+/** What tests and the curious may read. */
+interface Probe {
+  connected: boolean;
+  tick: number;
+  entities: number;
+  ackMs: number;
+  hashMismatches: number;
+  hashChecks: number;
+  losses: number;
+  resyncs: number;
+  player: number;
+  /** Whether the match is told by updates in datagrams. */
+  datagrams: boolean;
+  /** The player's own body as the server told it; undefined while dead. */
+  own: { x: number; y: number } | undefined;
+  /** The others' bodies, by entity. */
+  others: Record<number, { x: number; y: number }>;
+  cut: () => void;
+}
+
+declare global {
+  interface Window {
+    worldlog: Probe;
+  }
+}
+
+interface EdgeAnswer {
+  readonly webtransport: string;
+  readonly certificate_sha256: readonly string[];
+  readonly certificate_pinned: boolean;
+  readonly match: number | null;
+}
+
+const COMMAND_EVERY_MS = 50;
+const MAP_EVERY_MS = 120;
+/** Below this, in 65,536ths of a turn, an aim is the same. */
+const AIM_STEP = 128;
+
+const probe: Probe = {
+  connected: false,
+  tick: 0,
+  entities: 0,
+  ackMs: 0,
+  hashMismatches: 0,
+  hashChecks: 0,
+  losses: 0,
+  resyncs: 0,
+  player: 0,
+  datagrams: false,
+  own: undefined,
+  others: {},
+  cut: () => undefined,
+};
+window.worldlog = probe;
+
+const painter = new Painter(document.getElementById("field") as HTMLCanvasElement);
+const input = new Input(window);
+const wanted = new URLSearchParams(location.search).get("match");
+
+async function ask<T>(path: string, method = "GET"): Promise<T> {
+  const answer = await fetch(path, { method });
+  const body = (await answer.json()) as T & { error?: string };
+  if (!answer.ok) throw new Error(body.error ?? `${path}: ${answer.status}`);
+  return body;
+}
+
+/** Certificates are renewed and ports change: asked anew before every attempt. */
+async function findEdge(): Promise<Place> {
+  const edge = await ask<EdgeAnswer>("/edge.json");
+  const hashes = edge.certificate_pinned ? edge.certificate_sha256.map(fromHex) : [];
+  return { url: edge.webtransport, certificateHashes: hashes };
+}
+
+const fromHex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16));
+
+async function play(): Promise<void> {
+  showVeil("Joining the arena", "");
+  const query = wanted === null ? "" : `?match=${encodeURIComponent(wanted)}`;
+  const { token, match } = await ask<{ token: string; match: number }>(`/token${query}`, "POST");
+  const content = fetch(`/content?match=${match}`).then(async (answer) => (answer.ok ? answer.text() : ""));
+  const session = await connect<ArenaComponents>({ place: findEdge, token, name: "worldlog-play/0.1" });
+  const world = new World(session, readContent(await content.catch(() => "")));
+  probe.cut = () => session.cut();
+  hideVeil();
+  session.onState((state) => {
+    if (state === "playing") hideVeil();
+    if (state === "resuming") showVeil("Connection lost", "Coming back to your seat…");
+  });
+  const stop = run(session, world);
+  const ended = await session.over;
+  stop();
+  probe.connected = false;
+  throw ended;
+}
+
+/** Draws each frame and sends wishes until it is told to stop. */
+function run(session: Session<ArenaComponents>, world: World): () => void {
+  let isOver = false;
+  let [lastFrame, lastMap] = [performance.now(), 0];
+  const draw = (now: number): void => {
+    if (isOver) return;
+    requestAnimationFrame(draw);
+    const seconds = Math.min(0.1, (now - lastFrame) / 1000);
+    lastFrame = now;
+    world.heard(now);
+    painter.draw(world, now, seconds);
+    updateHud(session, world, input.isScoreShown, now);
+    if (now - lastMap > MAP_EVERY_MS) {
+      lastMap = now;
+      drawMap(document.getElementById("map") as HTMLCanvasElement, world, world.things(now, 0));
+    }
+    note(session, world);
+  };
+  requestAnimationFrame(draw);
+  const sending = setInterval(sender(session, world), COMMAND_EVERY_MS);
+  return () => {
+    isOver = true;
+    clearInterval(sending);
+  };
+}
+
+function note(session: Session<ArenaComponents>, world: World): void {
+  const { mirror } = world;
+  const own = world.seat?.avatar ?? 0;
+  const at = mirror.get(own, "Position");
+  probe.connected = session.state === "playing";
+  probe.tick = mirror.tick;
+  probe.entities = mirror.entityCount;
+  probe.ackMs = session.stats.ackMs;
+  probe.hashMismatches = mirror.counts.hashMismatches;
+  probe.hashChecks = mirror.counts.hashChecks;
+  probe.losses = session.stats.losses;
+  probe.resyncs = session.stats.resyncs;
+  probe.player = session.player;
+  probe.datagrams = mirror.view !== undefined && session.stats.datagrams > 0;
+  probe.own = at === undefined ? undefined : { x: at.x, y: at.y };
+  probe.others = {};
+  for (const [entity, { kind }] of mirror.all("Kind")) {
+    const place = mirror.get(entity, "Position");
+    if (kind === 1 && entity !== own && place !== undefined) probe.others[entity] = { x: place.x, y: place.y };
+  }
+}
+
+/** Sends what changed since the last call; a body that is new is told everything. */
+function sender(session: Session<ArenaComponents>, world: World): () => void {
+  let said = { avatar: 0, x: 0, y: 0, angle: 0, isFiring: false };
+  // Rejections are the rules' answer, and the end of the session is told elsewhere.
+  const send = (payload: Uint8Array): Promise<number | undefined> =>
+    session.command(payload).then(
+      (outcome) => (outcome.code === 0 ? outcome.tick : undefined),
+      () => undefined,
+    );
+  const ifAlive = (payload: Uint8Array) => (): void => {
+    if (world.seat?.avatar && session.commandsWaiting < 16) void send(payload);
+  };
+  input.onReload = ifAlive(commands.reload());
+  input.onUse = ifAlive(commands.use());
+  return () => {
+    const avatar = world.seat?.avatar ?? 0;
+    // While a connection is down wishes would pile up, and all be obeyed at once.
+    if (session.state !== "playing" || avatar === 0 || session.commandsWaiting > 16) return;
+    if (avatar !== said.avatar) {
+      said = { avatar, x: 0, y: 0, angle: -1, isFiring: false };
+      world.prediction.reset();
+      world.prediction.wish(0, 0, world.mirror.tick);
+    }
+    const { x, y } = input.direction;
+    if (x !== said.x || y !== said.y) {
+      const ran = world.prediction.wish(x, y, world.commandTick(performance.now()));
+      void send(commands.move(x, y)).then((tick) => tick !== undefined && ran(tick));
+      said = { ...said, x, y };
+    }
+    const at = world.mirror.get(avatar, "Position");
+    const to = painter.toWorld(input.pointer.x, input.pointer.y);
+    if (at !== undefined) {
+      const turn = Math.atan2(to.y - at.y, to.x - at.x) / (2 * Math.PI);
+      const angle = Math.round((turn + 1) * 65_536) % 65_536;
+      const off = Math.abs(((angle - said.angle + 98_304) % 65_536) - 32_768);
+      if (said.angle < 0 || off >= AIM_STEP) {
+        void send(commands.aim(angle));
+        said = { ...said, angle };
+      }
+    }
+    if (input.isFiring !== said.isFiring) {
+      said = { ...said, isFiring: input.isFiring };
+      void send(commands.fire(input.isFiring)).then((tick) => {
+        // Refused, for the magazine was empty or the round over: a held trigger asks again.
+        if (tick === undefined && said.isFiring) said = { ...said, isFiring: false };
+      });
+    }
+  };
+}
+
+const ENDS = new Map<number, string>([
+  [CloseCode.Superseded, "This seat is played from elsewhere."],
+  [CloseCode.NoMatch, "The match is closed."],
+  [CloseCode.Full, "The match is full."],
+]);
+
+async function main(): Promise<void> {
+  try {
+    await play();
+  } catch (error) {
+    probe.connected = false;
+    const text = error instanceof SessionEnded ? (ENDS.get(error.code) ?? error.message) : String(error);
+    showVeil("Not in the arena", text, () => void main());
+  }
+}
+
+void main();
