@@ -123,6 +123,10 @@ pub(crate) async fn measure(setup: Setup, clients: usize, seconds: f64, takes_da
     let resident = resident_mib(pid);
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
     crowd.iter().for_each(|member| member.connection.close(0u32.into(), b"done"));
+    let client_stats: Vec<_> = players.iter().map(|player| player.stats()).collect();
+    drop(players);
+    // What follows is timed, and wants the machine for itself.
+    drop(server);
     let counted = crowd.len().max(1) as f64;
     let per_counted = |total: f64| total / counted / wall;
     // Probes get what the crowd gets.
@@ -137,7 +141,6 @@ pub(crate) async fn measure(setup: Setup, clients: usize, seconds: f64, takes_da
     let moved_per_second = moved / probes as f64 / wall;
     let latency = findings.latency_us.lock().unwrap().clone();
     let ms = |quantile| digits(latency.value_at_quantile(quantile) as f64 / 1_000.0);
-    let client_stats: Vec<_> = players.iter().map(|player| player.stats()).collect();
     json!({
         "clients": clients,
         "interest": interest(setup.radius),
