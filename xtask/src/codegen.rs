@@ -49,7 +49,7 @@ pub(crate) fn check_lock(root: &Path) -> Outcome {
 /// Makes every file that codegen owns, the lock included.
 fn make(workspace: &Workspace) -> Outcome<Files> {
     let flatc = flatc::obtain(workspace)?;
-    let scratch = Scratch::create(workspace.target())?;
+    let scratch = Scratch::create(workspace.target(), "codegen")?;
     let mut made = Files::new();
     for (number, set) in SCHEMAS.iter().enumerate() {
         let folder = scratch.0.join(number.to_string());
@@ -180,13 +180,17 @@ fn read_all<'a>(root: &Path, folders: impl Iterator<Item = (&'a str, &'a [&'a st
 }
 
 /// A folder that is gone when the work is, also after an error.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn create(target: &Path) -> Outcome<Self> {
-        let path = target.join(format!("codegen-{}", std::process::id()));
+    pub(crate) fn create(target: &Path, name: &str) -> Outcome<Self> {
+        let path = target.join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&path).map_err(Failure::io("create", &path))?;
         Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -18,6 +18,7 @@ mod soak;
 mod test;
 mod tidy;
 mod tree;
+mod ts;
 mod workspace;
 
 use failure::{Failure, Outcome};
@@ -36,6 +37,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "tidy", arguments: "", does: tidy::DOES, run: tidy::run },
     Chore { name: "codegen", arguments: "[--check]", does: codegen::DOES, run: codegen::run },
     Chore { name: "sbe", arguments: "", does: sbe::DOES, run: sbe::run },
+    Chore { name: "ts", arguments: "[--write]", does: ts::DOES, run: ts::run },
     Chore { name: "bench", arguments: "[NAME] [ARGUMENTS]", does: bench::DOES, run: bench::run },
     Chore { name: "soak", arguments: "[ARGUMENTS]", does: soak::DOES, run: soak::run },
 ];

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Outcome, only_options};
 use crate::workspace::{self, Workspace};
-use crate::{codegen, flatc, tidy};
+use crate::{codegen, flatc, tidy, ts};
 use std::env;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
         slow: true,
         check: clippy,
     },
+    Step { name: "ts", by_hand: "cargo xtask ts", slow: false, check: typescript },
     Step { name: "java", by_hand: "java -version && mvn --version", slow: false, check: java },
     Step { name: "deny", by_hand: "cargo deny check", slow: true, check: deny },
     Step { name: "test", by_hand: "cargo test --workspace --release", slow: false, check: tests },
@@ -117,6 +118,19 @@ fn deny(workspace: &Workspace, options: &Options) -> Outcome<Verdict> {
         return cargo(workspace, options, &["deny", "check", "bans", "licenses", "sources"]);
     }
     cargo(workspace, options, &["deny", "check"])
+}
+
+/// The client for browsers and the page. Its tools are fetched once; a machine without Node builds all else.
+fn typescript(workspace: &Workspace, options: &Options) -> Outcome<Verdict> {
+    if let Some(missing) = ts::missing() {
+        return Ok(Verdict::Skipped(missing));
+    }
+    if options.offline && !ts::is_fetched(workspace)? {
+        return Ok(Verdict::Skipped(
+            "--offline, and what npm has to fetch is not here; `cargo xtask ts` does it".into(),
+        ));
+    }
+    ts::run(workspace, &[]).map(|()| Verdict::Passed)
 }
 
 /// The tests run real members of a cluster. What they need is named before anything is built, not minutes later.

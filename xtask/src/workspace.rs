@@ -45,6 +45,11 @@ impl Workspace {
         &self.target
     }
 
+    /// Returns where other tools' downloads are kept: beside the build cache, unless that was chosen.
+    pub(crate) fn cache(&self) -> &Path {
+        self.target.parent().unwrap_or(&self.target)
+    }
+
     /// Returns a command that starts in the root with the build cache of this workspace.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
