@@ -49,6 +49,8 @@ export class Painter {
     const things = [...world.things(now, seconds)];
     const own = things.find((thing) => thing.isOwn);
     if (own !== undefined) this.#follow(own, seconds);
+    const { content } = world;
+    if (content !== undefined) this.#stayInside(content.width * content.tile, content.height * content.tile);
     const context = this.#context;
     context.fillStyle = "#0b0f17";
     context.fillRect(0, 0, this.camera.width, this.camera.height);
@@ -85,6 +87,15 @@ export class Painter {
     const part = isFar ? 1 : 1 - Math.exp(-seconds / 0.06);
     camera.x += (own.x - camera.x) * part;
     camera.y += (own.y - camera.y) * part;
+  }
+
+  /** Nothing is to be seen beyond the outer walls. */
+  #stayInside(width: number, height: number): void {
+    const { camera } = this;
+    const within = (at: number, half: number, size: number): number =>
+      size < 2 * half ? size / 2 : Math.max(half, Math.min(size - half, at));
+    camera.x = within(camera.x, innerWidth / 2 / camera.scale, width);
+    camera.y = within(camera.y, innerHeight / 2 / camera.scale, height);
   }
 
   // ---- the ground -------------------------------------------------------------------------------------
@@ -293,17 +304,20 @@ function paintGround(content: Content): HTMLCanvasElement {
   const top = (y: number): number => (content.height - 1 - y) * side;
   for (let y = 0; y < content.height; y++) {
     for (let x = 0; x < content.width; x++) {
-      context.fillStyle = (x + y) % 2 === 0 ? "#161d2a" : "#18202e";
+      context.fillStyle = (x + y) % 2 === 0 ? "#1c2534" : "#202a3b";
       context.fillRect(x * side, top(y), side, side);
     }
   }
+  context.fillStyle = "rgb(255 255 255 / 3%)";
+  for (let x = 0; x <= content.width; x++) context.fillRect(x * side - 1, 0, 2, canvas.height);
+  for (let y = 0; y <= content.height; y++) context.fillRect(0, y * side - 1, canvas.width, 2);
   context.fillStyle = "rgb(0 0 0 / 38%)";
   eachWall(content, (x, y) => context.fillRect(x * side + 9, top(y) + 11, side, side));
   eachWall(content, (x, y) => {
     context.fillStyle = "#3b485e";
     context.fillRect(x * side, top(y), side, side);
     context.fillStyle = "#4a5973";
-    context.fillRect(x * side, top(y), side, side - 7);
+    context.fillRect(x * side, top(y), side, isWall(content, x, y - 1) ? side : side - 7);
     context.fillStyle = "#8494b0";
     if (!isWall(content, x, y + 1)) context.fillRect(x * side, top(y), side, 3);
     if (!isWall(content, x - 1, y)) context.fillRect(x * side, top(y), 2, side);
