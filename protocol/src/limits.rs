@@ -110,14 +110,18 @@ pub const INCOMING_MAX: usize = 1_024;
 pub const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Handshakes in flight above which addresses must be validated first (Retry).
 pub const HANDSHAKES_BEFORE_RETRY: usize = 256;
-/// Live connections of one edge.
+/// Live connections of one edge, unless an operator sets another number.
 pub const CONNECTIONS_MAX: usize = 8_192;
-/// Address prefixes that an edge keeps counts of.
-pub const PREFIXES_MAX: usize = 16 * 1024;
+/// Most that an operator may set.
+pub const CONNECTIONS_CEILING: usize = 64 * 1024;
+/// Address prefixes that an edge keeps counts of; 48 bytes each.
+pub const PREFIXES_MAX: usize = 64 * 1024;
 /// Live connections from one address prefix (/24 or /56).
 pub const CONNECTIONS_PER_PREFIX_MAX: usize = 1_024;
 /// New connections a second from one prefix, sustained.
 pub const CONNECTS_PER_PREFIX_PER_SECOND: u32 = 100;
+/// Most that an operator may set.
+pub const CONNECTS_PER_PREFIX_PER_SECOND_CEILING: u32 = 10_000;
 /// New connections from one prefix at once.
 pub const CONNECTS_PER_PREFIX_BURST: u32 = 512;
 /// Streams a client may have open, of each kind.
@@ -136,12 +140,16 @@ pub const HELLO_MS_MAX: u64 = 2_000;
 pub const IDLE_MS_MAX: u64 = 10_000;
 /// Frames a second from one client, sustained.
 pub const FRAMES_PER_SECOND: u32 = 120;
+/// Most that an operator may set.
+pub const FRAMES_PER_SECOND_CEILING: u32 = 1_000;
 /// Frames from one client at once.
 pub const FRAMES_BURST: u32 = 240;
 /// Longest datagram an edge reads from a client; acknowledgements are shorter.
 pub const CLIENT_DATAGRAM_BYTES_MAX: usize = 256;
 /// Datagrams a second from one client, sustained: an acknowledgement of every second part of an update, and as many more.
 pub const DATAGRAMS_PER_SECOND: u32 = 240;
+/// Most that an operator may set.
+pub const DATAGRAMS_PER_SECOND_CEILING: u32 = 2_000;
 /// Datagrams from one client at once: what a network may hold back for two seconds and then deliver.
 pub const DATAGRAMS_BURST: u32 = 480;
 /// Bytes of datagrams from one client that QUIC holds until they are looked at; beyond it the oldest are dropped.
@@ -245,7 +253,7 @@ const _: () = {
     assert!(FRAMES_BURST == 2 * FRAMES_PER_SECOND && DATAGRAMS_BURST == 2 * DATAGRAMS_PER_SECOND, "as edges set them");
     assert!(CLIENT_DATAGRAM_BYTES_MAX < DATAGRAM_RECEIVE_BYTES, "a datagram must fit what holds it");
     assert!(SEND_WINDOW_BYTES < BACKLOG_BYTES_MAX as u64, "what QUIC holds is part of what waits");
-    assert!(CONNECTIONS_MAX <= PREFIXES_MAX, "who is connected is known");
+    assert!(CONNECTIONS_MAX <= CONNECTIONS_CEILING && CONNECTIONS_CEILING <= PREFIXES_MAX, "who is connected is known");
     assert!(LINK_HOLD_MS_MAX < LOG_ANSWER_MS_MAX, "who waits for the log is sent on before that is an error");
     assert!((LINK_HOLD_MS_MAX as i64) < SESSION_EXPIRY_MS, "sessions outlive the wait of their edge");
     assert!(CONTENT_BYTES_MAX < INGRESS_BYTES_MAX, "a match must open with one message");

@@ -2,6 +2,8 @@
 //!
 //! What can be asked of a process, and how it is answered, is with the process.
 
+pub(crate) mod browser;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Figures for people that every host has.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_state::Game;
@@ -27,6 +28,9 @@ pub struct MatchStatus {
     pub hash: String,
     /// Log time of its opening, in milliseconds of the Unix epoch.
     pub opened_ms: i64,
+    /// What it was opened with.
+    #[serde(skip)]
+    pub content: Arc<[u8]>,
 }
 
 /// A match as people see it.
@@ -41,6 +45,7 @@ pub(crate) fn match_status<G: Game>(id: u64, open: &Match<G>) -> MatchStatus {
         entities: columns.entity_count(),
         hash: format!("{:016x}", columns.total_hash()),
         opened_ms: open.opened_ms(),
+        content: Arc::clone(&open.simulation().setup().content),
     }
 }
 

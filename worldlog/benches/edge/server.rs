@@ -84,6 +84,7 @@ pub(crate) fn serve(arguments: &[String]) {
         let options = DevOptions {
             data: folder.into(),
             listen: ([127, 0, 0, 1], 0).into(),
+            guests: false,
             http: ([127, 0, 0, 1], 0).into(),
             snapshot_every: Duration::from_secs(3_600),
             content: Extent::content(entities, width),

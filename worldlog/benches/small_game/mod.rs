@@ -105,6 +105,7 @@ impl Server {
         let options = DevOptions {
             data: folder.to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
+            guests: false,
             http: ([127, 0, 0, 1], 0).into(),
             snapshot_every: Duration::from_secs(3_600),
             content: Vec::new(),

@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     /// Where operators connect, TCP; port 0 takes any
     #[arg(long, default_value = "127.0.0.1:7777")]
     http: SocketAddr,
+    /// Let whoever reaches the HTTP address play as a guest, although it is not of this machine alone
+    #[arg(long)]
+    guests: bool,
     /// Bots that play in this process, over QUIC like anyone
     #[arg(long, default_value_t = 0)]
     bots: usize,
@@ -53,6 +56,7 @@ impl Arguments {
             data: std::env::var_os("WORLDLOG_DATA").map_or_else(|| DATA.into(), PathBuf::from),
             listen: ([127, 0, 0, 1], 4433).into(),
             http: ([127, 0, 0, 1], 7777).into(),
+            guests: false,
             bots: 8,
             population: None,
             seed: 1,
@@ -81,6 +85,7 @@ pub(super) fn run<G: Game>(arguments: Arguments, content: GameContent, answer: A
         data: arguments.data,
         listen: arguments.listen,
         http: arguments.http,
+        guests: arguments.guests,
         snapshot_every: arguments.snapshot_every,
         content,
         seed: arguments.seed,
@@ -180,7 +185,7 @@ fn begin_bots(
 }
 
 /// Whoever listens on all addresses is found on the loopback one.
-pub(super) fn loopback(mut address: SocketAddr) -> SocketAddr {
+pub(crate) fn loopback(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
@@ -223,6 +228,7 @@ fn announce(dev: &Dev, answer: Answer) {
         text += &table(&[
             ("players", format!("quic://{}  (match {})", loopback(running.quic), dev.match_id())),
             ("operators", format!("http://{}  /status /matches /metrics", running.http)),
+            ("play", format!("http://{}/play  (in a browser)", loopback(running.http))),
             ("data", format!("{data}  (synced before anyone is told)")),
             ("", String::new()),
             ("bots", format!("worldlog swarm --connect {} --bots 32 --duration 20s", loopback(running.quic))),

@@ -11,7 +11,7 @@ use super::dev::{abort_on_panic, loopback};
 use super::{Answer, Done, Failure, runtime, table, to_hex};
 use crate::GameContent;
 use crate::config::Config;
-use crate::edge::{EdgeProcess, Serving};
+use crate::edge::{EdgeProcess, PlayedGame, Serving};
 use crate::registry::Running;
 
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ async fn serve<G: Game>(config: &Config, content: Vec<u8>, answer: Answer) -> Do
     let hear = |kind| signal(kind).map_err(|error| Failure::Failed(format!("listening to signals: {error}")));
     let (mut term, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
     let started = async {
-        let process = EdgeProcess::start(config, G::NAME, content).await?;
+        let process = EdgeProcess::start(config, PlayedGame::of::<G>()?, content).await?;
         process.serve().await
     };
     // An edge that does not serve yet has nobody to say goodbye to.

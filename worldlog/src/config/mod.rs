@@ -21,6 +21,8 @@ use aeron_cluster::member::{
     Directories, Durability, IdleProfile, MemberConfig, MemberEndpoints, TimeoutPreset, ingress_endpoints,
 };
 
+use net_edge::EdgeLimits;
+
 pub use error::ConfigError;
 pub use secret::SECRET_BYTES;
 pub(crate) use secret::write_once;
@@ -109,6 +111,14 @@ pub struct EdgeSection {
     pub token_key_file: PathBuf,
     /// Key of requests over HTTP that change something; absolute.
     pub admin_key_file: PathBuf,
+    /// Files of an operator's certificate chain and its key, absolute; `None`: one is made.
+    pub certificate_files: Option<(PathBuf, PathBuf)>,
+    /// Web pages that may connect; empty: any.
+    pub web_origins: Vec<String>,
+    /// Whether whoever reaches `http` is given a join token.
+    pub guests: bool,
+    /// What players may take.
+    pub limits: EdgeLimits,
     /// How threads wait.
     pub idle: IdleProfile,
     /// Whether it opens a match at its start when none is open.
@@ -184,7 +194,9 @@ impl Config {
 
 /// Whether a variable of the environment is a key of this section.
 pub(crate) fn is_of(variable: &str, section: &str) -> bool {
-    let rest = variable.strip_prefix("WORLDLOG_").and_then(|rest| rest.strip_prefix(&section.to_uppercase()));
+    let rest = variable
+        .strip_prefix("WORLDLOG_")
+        .and_then(|rest| rest.strip_prefix(&section.to_uppercase().replace('.', "_")));
     rest.is_some_and(|rest| rest.starts_with('_'))
 }
 

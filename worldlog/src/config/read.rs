@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use aeron_cluster::member::MemberEndpoints;
+use net_edge::EdgeLimits;
 use toml::{Table, Value};
 
-use super::settings::{CLUSTER, EDGE, Kind, MEMBER_KEYS, MEMBERS_VARIABLE, NODE, SECTIONS, SETTINGS, Setting};
+use super::settings::{CLUSTER, EDGE, Kind, LIMITS, MEMBER_KEYS, MEMBERS_VARIABLE, NODE, SECTIONS, SETTINGS, Setting};
 use super::{ClusterSection, Config, ConfigError, EdgeSection, NodeSection};
 
 /// Most members of a cluster. More would make each commit wait for more machines, and are not tested.
@@ -77,6 +78,10 @@ fn edge(given: &Given<'_>) -> Result<EdgeSection, ConfigError> {
         egress_ports: (given.whole(EDGE, "egress_port_min")?, given.whole(EDGE, "egress_port_max")?),
         token_key_file: given.path(EDGE, "token_key_file")?,
         admin_key_file: given.path(EDGE, "admin_key_file")?,
+        certificate_files: certificate_files(given)?,
+        web_origins: web_origins(given)?,
+        guests: given.flag(EDGE, "guests")?,
+        limits: limits(given)?,
         idle: given.word(EDGE, "idle")?,
         open_match: given.flag(EDGE, "open_match")?,
         population: given.whole(EDGE, "population")?,
@@ -88,6 +93,45 @@ fn edge(given: &Given<'_>) -> Result<EdgeSection, ConfigError> {
         return Err(invalid("edge.egress_port_max", last, &format!("at least edge.egress_port_min, which is {first}")));
     }
     Ok(section)
+}
+
+fn certificate_files(given: &Given<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    let keys = ["certificate_file", "certificate_key_file"];
+    let [chain, key] = keys.map(|key| given.word::<String>(EDGE, key));
+    match (chain?.as_str(), key?.as_str()) {
+        ("", "") => Ok(None),
+        ("", _) | (_, "") => {
+            let text = "edge.certificate_file and edge.certificate_key_file belong together; give both or none";
+            Err(ConfigError::Conflict(text.to_owned()))
+        }
+        _ => Ok(Some((given.path(EDGE, keys[0])?, given.path(EDGE, keys[1])?))),
+    }
+}
+
+fn web_origins(given: &Given<'_>) -> Result<Vec<String>, ConfigError> {
+    let text = given.word::<String>(EDGE, "web_origins")?;
+    let origins: Vec<_> = text.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect();
+    // As browsers write them: no path, no slash behind.
+    let is_origin = |text: &String| {
+        let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        authority.is_some_and(|authority| !authority.is_empty() && !authority.contains(['/', ' ']))
+    };
+    match origins.iter().find(|text| !is_origin(text)) {
+        Some(wrong) => Err(invalid("edge.web_origins", format!("{wrong:?}"), "origins like \"https://game.example\"")),
+        None => Ok(origins),
+    }
+}
+
+fn limits(given: &Given<'_>) -> Result<EdgeLimits, ConfigError> {
+    Ok(EdgeLimits {
+        connections: given.whole(LIMITS, "connections")?,
+        connections_per_prefix: given.whole(LIMITS, "connections_per_network")?,
+        connects_per_prefix_per_second: given.whole(LIMITS, "connects_per_network_per_second")?,
+        connects_per_prefix_burst: given.whole(LIMITS, "connects_per_network_at_once")?,
+        handshakes_before_retry: given.whole(LIMITS, "handshakes_before_retry")?,
+        frames_per_second: given.whole(LIMITS, "frames_per_second")?,
+        datagrams_per_second: given.whole(LIMITS, "datagrams_per_second")?,
+    })
 }
 
 fn members(given: &Given<'_>) -> Result<Vec<MemberEndpoints>, ConfigError> {
@@ -194,28 +238,44 @@ fn refuse_host(name: &str, host: &str) -> Result<(), ConfigError> {
 }
 
 fn refuse_unknown(file: &Table, variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    let is_section = |name: &str| SECTIONS.iter().any(|(known, _)| *known == name);
     for (section, content) in file {
-        if SECTIONS.iter().all(|(known, _)| known != section) {
+        if !is_section(section) || section.contains('.') {
             let known: Vec<_> = SECTIONS.iter().map(|(known, _)| format!("[{known}]")).collect();
             return Err(ConfigError::Unknown { name: format!("[{section}]"), known: known.join(", ") });
         }
         let table = content.as_table().ok_or_else(|| invalid(section, shown(content), "a section"))?;
-        for key in table.keys() {
-            let is_setting = SETTINGS.iter().any(|setting| setting.section == section && setting.key == key);
-            let is_members = section == CLUSTER && key == "members";
-            if !is_setting && !is_members {
-                return Err(ConfigError::Unknown { name: format!("{section}.{key}"), known: keys_of(section) });
+        refuse_unknown_keys(section, table)?;
+        for (name, content) in table {
+            let inner = format!("{section}.{name}");
+            if is_section(&inner) {
+                let table = content.as_table().ok_or_else(|| invalid(&inner, shown(content), "a section"))?;
+                refuse_unknown_keys(&inner, table)?;
             }
         }
     }
     let is_known = |name: &str| name == MEMBERS_VARIABLE || SETTINGS.iter().any(|setting| setting.variable() == name);
     match variables.keys().find(|name| !is_known(name)) {
         Some(name) => {
-            let section = SECTIONS.iter().find(|(section, _)| super::is_of(name, section)).map_or("", |(name, _)| name);
+            let mut innermost_first = SECTIONS.iter().rev();
+            let section = innermost_first.find(|(section, _)| super::is_of(name, section)).map_or("", |(name, _)| name);
             let known = SETTINGS.iter().filter(|setting| setting.section == section).map(Setting::variable);
             let known: Vec<_> = known.collect();
             Err(ConfigError::Unknown { name: format!("the variable {name}"), known: known.join(", ") })
         }
+        None => Ok(()),
+    }
+}
+
+fn refuse_unknown_keys(section: &str, table: &Table) -> Result<(), ConfigError> {
+    let is_known = |key: &str| {
+        let inner = format!("{section}.{key}");
+        SETTINGS.iter().any(|setting| setting.section == section && setting.key == key)
+            || SECTIONS.iter().any(|(known, _)| *known == inner)
+            || section == CLUSTER && key == "members"
+    };
+    match table.keys().find(|key| !is_known(key)) {
+        Some(key) => Err(ConfigError::Unknown { name: format!("{section}.{key}"), known: keys_of(section) }),
         None => Ok(()),
     }
 }
@@ -226,6 +286,11 @@ fn keys_of(section: &str) -> String {
         keys.push("members");
     }
     keys.join(", ")
+}
+
+/// A section; one with a point in its name is inside another.
+fn table_of<'a>(file: &'a Table, section: &str) -> Option<&'a Table> {
+    section.split('.').try_fold(file, |table, name| table.get(name)?.as_table())
 }
 
 /// What the file and the environment say.
@@ -250,7 +315,7 @@ impl Given<'_> {
             Some(text) => (variable, of_text(setting.kind, text)),
             None => {
                 let name = format!("{section}.{key}");
-                let written = self.file.get(section).and_then(|table| table.get(key)).cloned();
+                let written = table_of(self.file, section).and_then(|table| table.get(key)).cloned();
                 let value = written.or_else(|| setting.default.map(of_default));
                 let missing = || ConfigError::Missing { name: name.clone(), variable: format!(", or set {variable}") };
                 (name.clone(), value.ok_or_else(missing)?)
@@ -288,6 +353,7 @@ fn check(name: &str, kind: Kind, value: &Value) -> Result<(), ConfigError> {
     let text = value.as_str();
     let is_right = match kind {
         Kind::Text | Kind::Path => text.is_some_and(|text| !text.is_empty()),
+        Kind::Optional => text.is_some(),
         Kind::Flag => value.is_bool(),
         Kind::Whole(least, most) => value
             .as_integer()
@@ -302,6 +368,7 @@ fn check(name: &str, kind: Kind, value: &Value) -> Result<(), ConfigError> {
 fn wanted(kind: Kind) -> String {
     match kind {
         Kind::Text => "text in quotes, not empty".to_owned(),
+        Kind::Optional => "text in quotes".to_owned(),
         Kind::Path => "a path in quotes, not empty".to_owned(),
         Kind::Flag => "true or false".to_owned(),
         Kind::Whole(least, most) => format!("a whole number from {least} to {most}"),

@@ -1,5 +1,10 @@
 //! The one list of settings: what the file, the environment, the example and the errors agree on.
 
+use protocol::limits::{
+    CONNECTIONS_CEILING, CONNECTS_PER_PREFIX_PER_SECOND_CEILING, DATAGRAMS_PER_SECOND, DATAGRAMS_PER_SECOND_CEILING,
+    FRAMES_PER_SECOND, FRAMES_PER_SECOND_CEILING, INCOMING_MAX,
+};
+
 /// A key of `worldlog.toml`.
 pub(super) struct Setting {
     pub(super) section: &'static str,
@@ -17,6 +22,8 @@ pub(super) struct Setting {
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Text,
+    /// Text that may be empty.
+    Optional,
     /// Relative to the folder of the file.
     Path,
     Flag,
@@ -30,7 +37,7 @@ pub(super) enum Kind {
 impl Setting {
     /// The variable that takes the place of the file's value.
     pub(super) fn variable(&self) -> String {
-        format!("WORLDLOG_{}_{}", self.section.to_uppercase(), self.key.to_uppercase())
+        format!("WORLDLOG_{}_{}", self.section.to_uppercase().replace('.', "_"), self.key.to_uppercase())
     }
 }
 
@@ -48,12 +55,14 @@ const fn setting(
 pub(super) const CLUSTER: &str = "cluster";
 pub(super) const NODE: &str = "node";
 pub(super) const EDGE: &str = "edge";
+pub(super) const LIMITS: &str = "edge.limits";
 
 /// Sections, in the order in which they are written, with what each is for.
 pub(super) const SECTIONS: &[(&str, &str)] = &[
     (CLUSTER, "What members and edges must agree on: the same in the file of each."),
     (NODE, "This member; for `worldlog node`."),
     (EDGE, "This edge; for `worldlog edge`."),
+    (LIMITS, "What players may take of this edge. A network is a /24 of IPv4 or a /56 of IPv6."),
 ];
 
 const I32_MAX: u64 = i32::MAX as u64;
@@ -259,7 +268,95 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Entities that belong to nobody in that match.",
         "Time of each tick, and bytes to each player.",
     ),
+    setting(
+        EDGE,
+        "certificate_file",
+        Kind::Optional,
+        Some("\"\""),
+        "Certificate chain, PEM; empty: one for this machine is made, and made anew every nine days.",
+        "Players of an edge without one must be told its hash. What replaces the file is in force within 10 s.",
+    ),
+    setting(
+        EDGE,
+        "certificate_key_file",
+        Kind::Optional,
+        Some("\"\""),
+        "Its key, PEM; may be the same file. Empty together with certificate_file.",
+        "Whoever reads it can stand in for this edge.",
+    ),
+    setting(
+        EDGE,
+        "web_origins",
+        Kind::Optional,
+        Some("\"\""),
+        "Web pages that may connect, as https://game.example, with commas between; empty: any.",
+        "Costs nothing. Players need a token either way.",
+    ),
+    setting(
+        EDGE,
+        "guests",
+        Kind::Flag,
+        Some("false"),
+        "Whether whoever reaches the HTTP address is given a join token, as the page at /play asks for one.",
+        "Anybody there can join as anyone, and take places.",
+    ),
     setting(EDGE, "seed", Kind::Whole(0, i64::MAX as u64), Some("1"), "Seed of that match.", "Costs nothing."),
+    setting(
+        LIMITS,
+        "connections",
+        Kind::Whole(1, CONNECTIONS_CEILING as u64),
+        Some("8192"),
+        "Live connections.",
+        "Memory: up to 730 KB each while players do not read, about 60 KB while they do.",
+    ),
+    setting(
+        LIMITS,
+        "connections_per_network",
+        Kind::Whole(1, CONNECTIONS_CEILING as u64),
+        Some("1024"),
+        "Live connections from one network.",
+        "One network can take so many of the places. Raise it for players behind one address, and for load tests.",
+    ),
+    setting(
+        LIMITS,
+        "connects_per_network_per_second",
+        Kind::Whole(1, CONNECTS_PER_PREFIX_PER_SECOND_CEILING as u64),
+        Some("100"),
+        "New connections a second from one network, in the long run.",
+        "Processor time: a core makes one to two thousand handshakes a second.",
+    ),
+    setting(
+        LIMITS,
+        "connects_per_network_at_once",
+        Kind::Whole(1, CONNECTIONS_CEILING as u64),
+        Some("512"),
+        "New connections from one network at once.",
+        "As much processor time, in one piece: ticks of all players wait for it.",
+    ),
+    setting(
+        LIMITS,
+        "handshakes_before_retry",
+        Kind::Whole(0, INCOMING_MAX as u64),
+        Some("256"),
+        "Handshakes under way from which on addresses must be shown to be real first; 0: always.",
+        "Forged addresses can hold so many handshakes, each for 3 s and about 30 KB. Lowering it costs players a round trip.",
+    ),
+    setting(
+        LIMITS,
+        "frames_per_second",
+        Kind::Whole(FRAMES_PER_SECOND as u64, FRAMES_PER_SECOND_CEILING as u64),
+        Some("120"),
+        "Frames a second from one player in the long run, and twice as many at once; each holds up to 32 commands.",
+        "Processor time of the edge and of the leader. Clients keep to 120 whatever is set here.",
+    ),
+    setting(
+        LIMITS,
+        "datagrams_per_second",
+        Kind::Whole(DATAGRAMS_PER_SECOND as u64, DATAGRAMS_PER_SECOND_CEILING as u64),
+        Some("240"),
+        "Datagrams a second from one player in the long run, and twice as many at once.",
+        "Processor time of the edge.",
+    ),
 ];
 
 /// Keys of a member in `[[cluster.members]]`: its name and what it is.

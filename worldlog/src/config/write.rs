@@ -6,7 +6,7 @@ use std::path::Path;
 use aeron_cluster::member::MemberEndpoints;
 
 use super::Config;
-use super::settings::{CLUSTER, EDGE, MEMBER_KEYS, NODE, SECTIONS, SETTINGS, Setting};
+use super::settings::{CLUSTER, EDGE, LIMITS, MEMBER_KEYS, NODE, SECTIONS, SETTINGS, Setting};
 
 impl Config {
     /// The file that says the same, each key with what it is and costs.
@@ -35,7 +35,7 @@ impl Config {
     fn has(&self, section: &str) -> bool {
         match section {
             NODE => self.node.is_some(),
-            EDGE => self.edge.is_some(),
+            EDGE | LIMITS => self.edge.is_some(),
             _ => true,
         }
     }
@@ -45,6 +45,7 @@ impl Config {
         let value = match setting.section {
             CLUSTER => self.value_of_cluster(setting.key),
             NODE => self.value_of_node(setting.key),
+            LIMITS => self.value_of_limits(setting.key),
             _ => self.value_of_edge(setting.key),
         };
         value.expect("each key of a section that is there has a value")
@@ -77,6 +78,20 @@ impl Config {
         })
     }
 
+    fn value_of_limits(&self, key: &str) -> Option<String> {
+        let limits = &self.edge.as_ref()?.limits;
+        Some(match key {
+            "connections" => limits.connections.to_string(),
+            "connections_per_network" => limits.connections_per_prefix.to_string(),
+            "connects_per_network_per_second" => limits.connects_per_prefix_per_second.to_string(),
+            "connects_per_network_at_once" => limits.connects_per_prefix_burst.to_string(),
+            "handshakes_before_retry" => limits.handshakes_before_retry.to_string(),
+            "frames_per_second" => limits.frames_per_second.to_string(),
+            "datagrams_per_second" => limits.datagrams_per_second.to_string(),
+            _ => return None,
+        })
+    }
+
     fn value_of_edge(&self, key: &str) -> Option<String> {
         let edge = self.edge.as_ref()?;
         Some(match key {
@@ -89,6 +104,10 @@ impl Config {
             "egress_port_max" => edge.egress_ports.1.to_string(),
             "token_key_file" => path(&edge.token_key_file),
             "admin_key_file" => path(&edge.admin_key_file),
+            "certificate_file" => optional(edge.certificate_files.as_ref().map(|(chain, _)| chain)),
+            "certificate_key_file" => optional(edge.certificate_files.as_ref().map(|(_, key)| key)),
+            "web_origins" => quoted(&edge.web_origins.join(", ")),
+            "guests" => edge.guests.to_string(),
             "idle" => quoted(&edge.idle.to_string()),
             "open_match" => edge.open_match.to_string(),
             "population" => edge.population.to_string(),
@@ -96,6 +115,10 @@ impl Config {
             _ => return None,
         })
     }
+}
+
+fn optional(path: Option<&std::path::PathBuf>) -> String {
+    path.map_or_else(|| quoted(""), |path| self::path(path))
 }
 
 fn write_member(text: &mut String, member: &MemberEndpoints) {

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
-use ecs_state::Game;
+use ecs_state::{Game, Simulation};
 use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
 
 use link::LocalCluster;
 
+use crate::http::browser::{Browsers, OpenMatches};
 use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, taken};
 use crate::operator::Operator;
 use crate::registry::{self, Running};
@@ -29,6 +30,8 @@ pub struct DevOptions {
     pub listen: SocketAddr,
     /// Where operators connect, TCP.
     pub http: SocketAddr,
+    /// Whether whoever reaches `http` may play as a guest. Who is on this machine may in any case.
+    pub guests: bool,
     /// Time between snapshots.
     pub snapshot_every: Duration,
     /// Content of the match that is opened when none is open.
@@ -88,6 +91,14 @@ impl Dev {
         let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificates);
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
         let quic = edge.local_addr();
+        let browsers = Browsers {
+            quic,
+            certificates: edge.certificates().clone(),
+            game: G::NAME,
+            manifest_hash: Simulation::<G>::manifest().map_err(|error| error.to_string())?.hash(),
+            guests: (options.guests || options.http.ip().is_loopback()).then_some(signer),
+            matches: Box::new(HostMatches(Arc::clone(&host))),
+        };
         let edge = SharedEdge::new(edge);
         let office = http::Office {
             host: Arc::clone(&host),
@@ -97,7 +108,9 @@ impl Dev {
             data: data.clone(),
             quic,
         };
-        let http = HttpServer::start(options.http, office.routes()).await.map_err(|error| taken(&error, "--http"))?;
+        let http = HttpServer::start(options.http, office.routes().merge(browsers.routes()))
+            .await
+            .map_err(|error| taken(&error, "--http"))?;
         let pid = std::process::id();
         let running = Running { quic, http: http.local_addr(), match_id: Some(match_id), pid, data, token_key };
         let registered = registry::register(&running, "dev.json")?;
@@ -167,6 +180,25 @@ impl Dev {
             Err(host) => host.take_snapshot().map(|_| ()),
         };
         tokio::task::spawn_blocking(stop).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+/// The matches of this process's host.
+struct HostMatches(Arc<LocalHost>);
+
+impl OpenMatches for HostMatches {
+    fn first(&self) -> Option<u64> {
+        self.0.status().matches.iter().map(|open| open.id).min()
+    }
+
+    fn is_open(&self, match_id: u64) -> Option<bool> {
+        Some(self.0.status().matches.iter().any(|open| open.id == match_id))
+    }
+
+    fn content(&self, match_id: u64) -> Option<Arc<[u8]>> {
+        let status = self.0.status();
+        let open = status.matches.iter().find(|open| open.id == match_id)?;
+        Some(Arc::clone(&open.content))
     }
 }
 

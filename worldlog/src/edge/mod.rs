@@ -12,5 +12,5 @@ mod session;
 mod standing;
 
 pub use cluster::{AeronCluster, AeronOptions};
-pub use process::{EdgeProcess, Serving};
+pub use process::{EdgeProcess, PlayedGame, Serving};
 pub use standing::ClusterStanding;

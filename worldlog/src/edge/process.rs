@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aeron_cluster::member::{DriverConfig, Java, MemberEndpoints};
+use ecs_state::{Game, Simulation};
 use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, TokenSigner};
 use protocol::limits::EDGE_NAME_BYTES_MAX;
 
@@ -11,6 +12,7 @@ use super::driver::KeptDriver;
 use super::http::Desk;
 use super::{AeronCluster, AeronOptions, ClusterStanding};
 use crate::config::{ClusterSection, Config, EdgeSection};
+use crate::http::browser::{Browsers, KnownMatch};
 use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, taken};
 use crate::operator::{Operator, OperatorError};
 use crate::registry::{self, Registered, Running};
@@ -24,9 +26,30 @@ pub struct EdgeProcess {
     edge: SharedEdge,
     http: HttpServer,
     quic: std::net::SocketAddr,
+    known_match: KnownMatch,
     certificate_sha256: [u8; 32],
     /// Dropped last: the others are its clients.
     driver: KeptDriver,
+}
+
+/// The game whose members an edge is beside.
+#[derive(Debug, Clone, Copy)]
+pub struct PlayedGame {
+    /// Its name.
+    pub name: &'static str,
+    /// Hash of its manifest.
+    pub manifest_hash: u64,
+}
+
+impl PlayedGame {
+    /// What edges know of a game.
+    ///
+    /// # Errors
+    /// When the game's components are not what they may be.
+    pub fn of<G: Game>() -> Result<Self, String> {
+        let manifest = Simulation::<G>::manifest().map_err(|error| error.to_string())?;
+        Ok(Self { name: G::NAME, manifest_hash: manifest.hash() })
+    }
 }
 
 /// An edge that serves, and can be found.
@@ -41,7 +64,7 @@ impl EdgeProcess {
     ///
     /// # Errors
     /// What is wrong and what to do, as text for people.
-    pub async fn start(config: &Config, game: &'static str, content: Vec<u8>) -> Result<Self, String> {
+    pub async fn start(config: &Config, game: PlayedGame, content: Vec<u8>) -> Result<Self, String> {
         // Counters that are made before it would not be seen.
         install_recorder();
         let section = config.require_edge().map_err(|error| error.to_string())?.clone();
@@ -51,7 +74,11 @@ impl EdgeProcess {
         let secret = config.cluster.read_secret().map_err(|error| error.to_string())?;
         std::fs::create_dir_all(&section.dir).map_err(|error| format!("{}: {error}", section.dir.display()))?;
         let (signer, _) = TokenSigner::load_or_generate(&section.token_key_file).map_err(|error| error.to_string())?;
-        let certificates = Certificates::self_signed(&section.dir).map_err(|error| error.to_string())?;
+        let certificates = match section.certificate_files.clone() {
+            Some((chain, key)) => Certificates::from_files(chain, key, &section.dir),
+            None => Certificates::self_signed(&section.dir),
+        };
+        let certificates = certificates.map_err(|error| error.to_string())?;
         let certificate_sha256 = certificates.sha256()[0];
         let admin_key = admin_key(&section.admin_key_file)?;
 
@@ -67,20 +94,33 @@ impl EdgeProcess {
 
         let mut edge_config = EdgeConfig::new(section.listen, vec![signer.public_key()], certificates);
         edge_config.name.clone_from(&section.name);
+        edge_config.web_origins.clone_from(&section.web_origins);
+        edge_config.limits = section.limits;
         let edge = EdgeServer::start(edge_config, Arc::clone(&cluster) as Arc<dyn Cluster>)
             .map_err(|error| taken(&error.to_string(), "edge.listen"))?;
         let quic = edge.local_addr();
+        let known_match = KnownMatch::default();
+        let browsers = Browsers {
+            quic,
+            certificates: edge.certificates().clone(),
+            game: game.name,
+            manifest_hash: game.manifest_hash,
+            guests: section.guests.then_some(signer),
+            matches: Box::new(known_match.clone()),
+        };
         let edge = SharedEdge::new(edge);
         let desk = Desk {
             cluster: Arc::clone(&cluster),
             edge: edge.clone(),
             matches: Matches { operator: operator.clone(), admin_key, content: content.clone() },
-            game,
+            game: game.name,
             dir: section.dir.clone(),
             quic,
         };
-        let http = HttpServer::start(section.http, desk.routes()).await.map_err(|error| taken(&error, "edge.http"))?;
-        Ok(Self { section, content, cluster, operator, edge, http, quic, certificate_sha256, driver })
+        let http = HttpServer::start(section.http, desk.routes().merge(browsers.routes()))
+            .await
+            .map_err(|error| taken(&error, "edge.http"))?;
+        Ok(Self { section, content, cluster, operator, edge, http, quic, known_match, certificate_sha256, driver })
     }
 
     /// Waits until the cluster takes its messages, opens a match if it is told to and none is open, and lets itself be
@@ -106,6 +146,9 @@ impl EdgeProcess {
                 Err(error) => tracing::info!(%error, "the cluster is not there yet"),
             }
         };
+        if let Some(match_id) = match_id {
+            self.known_match.set(match_id);
+        }
         let running = Running {
             quic: self.quic,
             http: self.http.local_addr(),

@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use aeron_cluster::member::{Durability, IdleProfile, MemberEndpoints, TimeoutPreset};
-use net_edge::TokenSigner;
+use net_edge::{EdgeLimits, TokenSigner};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ClusterSection, Config, EdgeSection, NodeSection};
@@ -124,6 +124,11 @@ fn node(id: i32, dir: &Path, wanted: &Wanted) -> NodeSection {
 
 fn edge(index: usize, place: &EdgePlace, dir: &Path, keys: &Path, wanted: &Wanted) -> EdgeSection {
     EdgeSection {
+        certificate_files: None,
+        web_origins: Vec::new(),
+        // The keys of such a cluster are in its folder, for whoever is on this machine.
+        guests: true,
+        limits: EdgeLimits::default(),
         name: format!("edge-{index}"),
         dir: dir.to_owned(),
         listen: place.quic,

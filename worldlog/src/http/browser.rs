@@ -1,0 +1,263 @@
+//! What browsers ask for: where to connect, a token for a guest, the page that plays.
+//!
+//! Same origin only: no answer allows another page to read it. What gives something away ([`token`]) also looks at who
+//! asks, because a page of anyone can send a request that it may not read the answer of.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use net_edge::{Certificates, Claims, TokenSigner};
+use protocol::MatchId;
+use protocol::limits::ACCOUNT_BYTES_MAX;
+use protocol::version::{ALPN, MAJOR, MINOR, WEBTRANSPORT_PATH};
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::refused;
+use crate::cli::to_hex;
+
+/// What answers are made from.
+pub(crate) struct Browsers {
+    pub(crate) quic: SocketAddr,
+    pub(crate) certificates: Certificates,
+    pub(crate) game: &'static str,
+    pub(crate) manifest_hash: u64,
+    /// Signs tokens for guests; `None` where nobody is let in unasked.
+    pub(crate) guests: Option<TokenSigner>,
+    pub(crate) matches: Box<dyn OpenMatches>,
+}
+
+/// The matches that guests may join, as far as the process knows them.
+pub(crate) trait OpenMatches: Send + Sync {
+    /// The match to join when none is asked for.
+    fn first(&self) -> Option<u64>;
+    /// Whether it is open; `None` when that is not known here.
+    fn is_open(&self, match_id: u64) -> Option<bool>;
+    /// What it was opened with; `None` when that is not known here.
+    fn content(&self, match_id: u64) -> Option<Arc<[u8]>>;
+}
+
+/// A match that is known once it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownMatch(Arc<OnceLock<u64>>);
+
+impl KnownMatch {
+    pub(crate) fn set(&self, match_id: u64) {
+        let _ = self.0.set(match_id);
+    }
+}
+
+impl OpenMatches for KnownMatch {
+    fn first(&self) -> Option<u64> {
+        self.0.get().copied()
+    }
+
+    fn is_open(&self, _: u64) -> Option<bool> {
+        None
+    }
+
+    fn content(&self, _: u64) -> Option<Arc<[u8]>> {
+        None
+    }
+}
+
+impl Browsers {
+    pub(crate) fn routes(self) -> Router {
+        Router::new()
+            .route("/edge.json", get(edge))
+            .route("/token", post(token))
+            .route("/content", get(content))
+            .route("/play", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+            .route("/play/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+            .route(
+                "/play/{*path}",
+                get(|UrlPath(path): UrlPath<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+            )
+            .with_state(Arc::new(self))
+    }
+
+    /// The match that is asked for, or the one that is open.
+    #[expect(clippy::result_large_err, reason = "a response, made once for each refused request")]
+    fn match_of(&self, wanted: Option<u64>) -> Result<u64, Response> {
+        let missing =
+            || refused(StatusCode::NOT_FOUND, "no match is open here; open one, or ask for one with ?match=ID");
+        let match_id = wanted.or_else(|| self.matches.first()).ok_or_else(missing)?;
+        match self.matches.is_open(match_id) {
+            Some(false) => Err(refused(StatusCode::NOT_FOUND, &format!("match {match_id} is not open"))),
+            _ => Ok(match_id),
+        }
+    }
+}
+
+async fn edge(State(browsers): State<Arc<Browsers>>) -> Response {
+    let Browsers { certificates, quic, .. } = &*browsers;
+    let quic = crate::cli::loopback(*quic);
+    let hashes: Vec<_> = certificates.sha256().iter().map(|hash| to_hex(hash)).collect();
+    let alpn = [String::from_utf8_lossy(ALPN), "h3".into()];
+    no_store(json!({
+        "quic": quic,
+        "webtransport": format!("https://{quic}{WEBTRANSPORT_PATH}"),
+        "certificate_sha256": hashes,
+        "certificate_pinned": certificates.is_self_signed(),
+        "alpn": alpn,
+        "protocol": { "major": MAJOR, "minor": MINOR },
+        "game": browsers.game,
+        "manifest_hash": format!("{:016x}", browsers.manifest_hash),
+        "match": browsers.matches.first(),
+        "tokens": browsers.guests.is_some(),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(rename = "match")]
+    match_id: Option<u64>,
+    account: Option<String>,
+}
+
+async fn token(State(browsers): State<Arc<Browsers>>, headers: HeaderMap, Query(wanted): Query<Wanted>) -> Response {
+    let Some(signer) = &browsers.guests else {
+        let why = "this process gives no tokens to guests: it is reached by more than this machine, or is told not to";
+        return refused(StatusCode::FORBIDDEN, why);
+    };
+    if !is_own_page(&headers) {
+        return refused(StatusCode::FORBIDDEN, "only pages of this address may ask for tokens");
+    }
+    let match_id = match browsers.match_of(wanted.match_id) {
+        Ok(match_id) => match_id,
+        Err(refusal) => return refusal,
+    };
+    let account = wanted.account.unwrap_or_else(guest);
+    if account.is_empty() || account.len() > ACCOUNT_BYTES_MAX {
+        return refused(StatusCode::BAD_REQUEST, &format!("an account takes 1 to {ACCOUNT_BYTES_MAX} bytes"));
+    }
+    let issued = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let claims = Claims::new(MatchId(match_id), account.as_str(), issued);
+    let token = signer.sign(&claims);
+    no_store(json!({ "token": token, "match": match_id, "account": account, "expires": claims.expires }))
+}
+
+async fn content(State(browsers): State<Arc<Browsers>>, Query(wanted): Query<Wanted>) -> Response {
+    let content = browsers.match_of(wanted.match_id).map(|match_id| browsers.matches.content(match_id));
+    match content {
+        Ok(Some(content)) => {
+            let kind =
+                std::str::from_utf8(&content).map_or("application/octet-stream", |_| "text/plain; charset=utf-8");
+            let kept = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+            (kept, content.to_vec()).into_response()
+        }
+        Ok(None) => refused(StatusCode::NOT_FOUND, "the content of this match is not known here"),
+        Err(refusal) => refusal,
+    }
+}
+
+fn no_store(value: serde_json::Value) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(value)).into_response()
+}
+
+fn guest() -> String {
+    let mut bytes = [0; 6];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
+    format!("guest-{}", to_hex(&bytes))
+}
+
+/// Whether no page asks, or one of this address. A name that somebody else's name server gives this address is another
+/// page's.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default();
+    let is_ours = match text(header::ORIGIN) {
+        Some(origin) => origin.strip_prefix("http://").is_some_and(|authority| authority == host),
+        None => headers.get(header::ORIGIN).is_none(),
+    };
+    let is_near = matches!(text(SITE), None | Some("same-origin" | "none"));
+    is_ours && is_near && is_numeric_or_local(host)
+}
+
+fn is_numeric_or_local(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| match port.parse::<u16>() {
+        Ok(_) => name,
+        Err(_) => host,
+    });
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+}
+
+// ---- the page -----------------------------------------------------------------------------------------
+
+/// The page and what it loads, as they were when this program was built.
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/../assets/play"]
+#[allow_missing = true]
+struct Page;
+
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    let Some(file) = Page::get(path) else {
+        return refused(StatusCode::NOT_FOUND, "no such file");
+    };
+    let tag = format!("\"{}\"", to_hex(&file.metadata.sha256_hash()));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+    let common = [
+        (header::ETAG, tag.as_str()),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_TYPE, kind_of(path)),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    match is_known {
+        true => (StatusCode::NOT_MODIFIED, common).into_response(),
+        false => (common, file.data.into_owned()).into_response(),
+    }
+}
+
+fn kind_of(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "woff2" => "font/woff2",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}
+
+const POLICY: &str = "default-src 'self'; connect-src 'self' https:; style-src 'self' 'unsafe-inline'; \
+                      img-src 'self' data:; frame-ancestors 'none'";
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_for_pages_of_this_address_and_for_programs() {
+        let asks = |pairs: &[(&'static str, &'static str)]| {
+            let pairs =
+                pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_own_page(&pairs.collect())
+        };
+        assert!(asks(&[("host", "127.0.0.1:7777")]), "a program");
+        assert!(asks(&[("host", "[::1]:7777")]) && asks(&[("host", "localhost")]));
+        assert!(asks(&[
+            ("host", "127.0.0.1:7777"),
+            ("origin", "http://127.0.0.1:7777"),
+            ("sec-fetch-site", "same-origin")
+        ]));
+        assert!(!asks(&[("host", "127.0.0.1:7777"), ("origin", "https://evil.example")]));
+        assert!(!asks(&[("host", "127.0.0.1:7777"), ("origin", "http://127.0.0.1:8888")]), "another port");
+        assert!(!asks(&[("host", "127.0.0.1:7777"), ("origin", "null")]));
+        assert!(!asks(&[("host", "127.0.0.1:7777"), ("sec-fetch-site", "cross-site")]));
+        assert!(!asks(&[("host", "evil.example:7777"), ("origin", "http://evil.example:7777")]), "rebound names");
+    }
+}
