@@ -14,6 +14,7 @@ use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::server::Listening;
@@ -83,8 +84,13 @@ impl Member {
         greeting.extend(encode_client(ClientMessageT::Join(Box::new(join))));
         control.write_all(&greeting).await.unwrap();
         let (hears, counted) = (connection.clone(), Arc::clone(counts));
+        let (is_in, came_in) = oneshot::channel();
+        let mut is_in = Some(is_in);
         tokio::spawn(async move {
             while let Ok(mut stream) = hears.accept_uni().await {
+                if let Some(is_in) = is_in.take() {
+                    let _ = is_in.send(());
+                }
                 counted.joined.fetch_add(1, Ordering::Relaxed);
                 while let Ok(Some(chunk)) = stream.read_chunk(64 * 1024, true).await {
                     counted.note(chunk.bytes.len());
@@ -98,6 +104,10 @@ impl Member {
         tokio::spawn(take_updates(connection.clone(), Arc::clone(counts)));
         tokio::spawn(async move { while let Ok(Some(_)) = answers.read_chunk(64 * 1024, true).await {} });
         tokio::spawn(async move {
+            // Nothing may be said before the edge took the player.
+            if came_in.await.is_err() {
+                return;
+            }
             let mut number = 0;
             let mut beat = plan.beat().await;
             loop {
