@@ -9,6 +9,8 @@ export const TEAM_COLOURS = ["#4fa3ff", "#ff6b57", "#5fd67a", "#f2c14b"];
 const NEUTRAL = "#a9b4c4";
 /** Metres from the left to the right edge of a screen of 16 to 9. */
 const SPAN = 38;
+/** The longer side of the small map. */
+const MAP_PIXELS = 176;
 const EFFECT_MS: Readonly<Record<Effect["kind"], number>> = { hit: 180, burst: 520, spark: 160, muzzle: 70 };
 
 export const colourOf = (team: number): string => TEAM_COLOURS[team] ?? NEUTRAL;
@@ -277,7 +279,9 @@ export function drawMap(canvas: HTMLCanvasElement, world: World, things: Iterabl
   const { content } = world;
   const context = canvas.getContext("2d");
   if (context === null || content === undefined) return;
-  const size = canvas.width / Math.max(content.width, content.height);
+  const size = Math.min(MAP_PIXELS / content.width, MAP_PIXELS / content.height);
+  canvas.width = Math.round(content.width * size);
+  canvas.height = Math.round(content.height * size);
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = "rgb(140 158 186 / 45%)";
   for (let y = 0; y < content.height; y++) {

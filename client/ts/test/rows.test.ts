@@ -1,35 +1,19 @@
 // The worked examples of the protocol's specification, and the hash against another implementation of it.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createXXHash3 } from "hash-wasm";
 import { Columns, rowHash } from "../src/columns.js";
 import { applyDelta } from "../src/delta.js";
 import { xxh3 } from "../src/hash.js";
-import { Manifest, Visibility } from "../src/manifest.js";
+import { Visibility } from "../src/manifest.js";
 import { ReadError } from "../src/bytes.js";
-
-const specification = readFileSync("../../protocol/README.md", "utf8");
-
-/** Bytes of the first block of an example. `block` counts blocks below the heading. */
-function example(heading: string, block = 0): Uint8Array {
-  const section = specification.slice(specification.indexOf(`### ${heading}`));
-  const text = [...section.matchAll(/```(?:hex|bytes)\n([\s\S]*?)```/g)][block]![1]!;
-  const hex = text
-    .split("\n")
-    .map((line) => /^[0-9a-f ]*?(?=\s{2,}|$)/.exec(line.trim() === "" ? "" : line.trimEnd())?.[0] ?? "")
-    .join("")
-    .replaceAll(" ", "");
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-
-const manifest = Manifest.decode(example("A manifest"));
+import { BASELINE, DELTA, example, hashOf, manifest } from "./specification.js";
 
 function baseline(): Columns {
   const columns = new Columns(manifest);
-  applyDelta(columns, Visibility.Everyone, example("A baseline, tick 41", 0));
-  applyDelta(columns, Visibility.Owner, example("A baseline, tick 41", 1));
+  applyDelta(columns, Visibility.Everyone, example(BASELINE, 0));
+  applyDelta(columns, Visibility.Owner, example(BASELINE, 1));
   return columns;
 }
 
@@ -62,21 +46,20 @@ test("the baseline of the specification gives its rows and its hash", () => {
   const columns = baseline();
   assert.deepEqual(columns.row(1, 1), [100, -200, 0x3fc00000]);
   assert.equal(rowHash(1, manifest.layouts[1]!, columns.row(1, 1)!), 0x123777e2d6af3c46n);
-  assert.equal(columns.hash(Visibility.Everyone), 0x654ca9a56ced12a9n);
+  assert.equal(columns.hash(Visibility.Everyone), hashOf(BASELINE));
   assert.deepEqual(columns.row(3, 1), [50]);
 });
 
 test("the delta of the specification gives its hash", () => {
   const columns = baseline();
-  applyDelta(columns, Visibility.Everyone, example("A delta, tick 42"));
-  const said = /`hash` = `(0x[0-9a-f]{16})`/.exec(specification.slice(specification.indexOf("### A delta, tick 42")));
-  assert.equal(columns.hash(Visibility.Everyone), BigInt(said![1]!));
+  applyDelta(columns, Visibility.Everyone, example(DELTA));
+  assert.equal(columns.hash(Visibility.Everyone), hashOf(DELTA));
   assert.equal(columns.row(0, 2), undefined);
   assert.deepEqual(columns.row(0, 7), [2]);
 });
 
 test("a cut or damaged delta is refused or applied, and never read past its end", () => {
-  const delta = example("A delta, tick 42");
+  const delta = example(DELTA);
   for (let length = 0; length < delta.length; length++) {
     assert.throws(() => applyDelta(baseline(), Visibility.Everyone, delta.subarray(0, length)), ReadError);
   }
