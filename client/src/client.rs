@@ -77,6 +77,9 @@ pub struct ClientOptions {
     pub idle_timeout: Duration,
     /// How often a silent connection is kept alive; must be below `idle_timeout`.
     pub keep_alive: Duration,
+    /// Whether the state of matches with a tick rate comes in datagrams: what is lost is told again as it is by then,
+    /// and holds nothing up. Otherwise it comes in order, tick by tick where players see everything.
+    pub datagrams: bool,
 }
 
 impl Default for ClientOptions {
@@ -87,6 +90,7 @@ impl Default for ClientOptions {
             give_up: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(4),
             keep_alive: Duration::from_secs(1),
+            datagrams: true,
         }
     }
 }
@@ -299,10 +303,12 @@ fn transport(options: &ClientOptions) -> Result<TransportConfig, ConnectError> {
         .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_PER_CONNECTION_MAX))
         .stream_receive_window(VarInt::from_u32(STREAM_RECEIVE_BYTES))
         .receive_window(VarInt::from_u32(2 * STREAM_RECEIVE_BYTES))
-        .datagram_receive_buffer_size(None);
+        .datagram_receive_buffer_size(options.datagrams.then_some(DATAGRAM_RECEIVE_BYTES));
     Ok(transport)
 }
 
+/// Updates that wait to be looked at; then the oldest are dropped, and told again.
+const DATAGRAM_RECEIVE_BYTES: usize = 256 * 1024;
 /// How far an edge may write ahead of the reader. A baseline of a large match comes in as many
 /// round trips as it has windows.
 const STREAM_RECEIVE_BYTES: u32 = 1024 * 1024;

@@ -84,6 +84,8 @@ struct Talk<'a> {
     resync_at: Instant,
     /// There is more to send than the pace allows now.
     is_held_back: bool,
+    /// When the edge must be told of the updates that came.
+    ack_at: Option<Instant>,
     /// What the edge said before closing, and how long we wait for it to do so.
     closing: Option<(u64, String)>,
     closing_until: Instant,
@@ -103,6 +105,7 @@ impl<'a> Talk<'a> {
             resync: None,
             resync_at: now,
             is_held_back: false,
+            ack_at: None,
             closing: None,
             closing_until: now,
         }
@@ -124,6 +127,10 @@ impl<'a> Talk<'a> {
                 outbox.clear();
                 written = 0;
                 self.fill(now, &mut outbox);
+                // What is to be sent anyway takes the acknowledgement along in its packet.
+                if self.ack_at.is_some_and(|at| at <= now || !outbox.is_empty()) {
+                    self.acknowledge();
+                }
             }
             // All of these lose nothing when another one is taken.
             tokio::select! {
@@ -157,6 +164,10 @@ impl<'a> Talk<'a> {
                             self.await_baseline(now);
                         }
                     }
+                }
+                datagram = connection.read_datagram() => {
+                    let bytes = datagram.map_err(|error| self.handle_loss(&error))?;
+                    self.handle_update(&bytes)?;
                 }
                 () = tokio::time::sleep_until(self.next_deadline(now, written == outbox.len()).into()) => {}
             }
@@ -210,6 +221,9 @@ impl<'a> Talk<'a> {
         }
         if self.closing.is_some() {
             next = next.min(self.closing_until);
+        }
+        if let Some(at) = self.ack_at.filter(|_| is_written) {
+            next = next.min(at);
         }
         next
     }
@@ -429,6 +443,10 @@ impl<'a> Talk<'a> {
                 let applied = self.shared.mirror_mut(&manifest).handle_own_delta(&delta);
                 self.follow(applied.map(|()| false), now)?;
             }
+            ServerMessage::Update => {
+                let Some(update) = frame.message_as_update() else { return Ok(()) };
+                self.handle_update(update.bytes().bytes())?;
+            }
             ServerMessage::Outcomes => {
                 let Some(outcomes) = frame.message_as_outcomes() else { return Ok(()) };
                 self.note_answers(outcomes.outcomes().iter());
@@ -438,6 +456,33 @@ impl<'a> Talk<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What comes before its baseline is told again.
+    fn handle_update(&mut self, bytes: &[u8]) -> Result<(), Parting> {
+        let Some(manifest) = self.manifest.clone().filter(|_| self.is_joined) else { return Ok(()) };
+        let now = Instant::now();
+        let (applied, unacknowledged) = {
+            let mut mirror = self.shared.mirror_mut(&manifest);
+            (mirror.handle_update(bytes), mirror.unacknowledged())
+        };
+        match unacknowledged {
+            0 => {}
+            1 => self.ack_at = self.ack_at.or(Some(now + ACK_WAIT_MAX)),
+            _ => self.ack_at = Some(now),
+        }
+        self.follow(applied, now)?;
+        self.shared.settle(now);
+        Ok(())
+    }
+
+    fn acknowledge(&mut self) {
+        self.ack_at = None;
+        let ack = self.manifest.as_ref().and_then(|manifest| self.shared.mirror_mut(manifest).ack());
+        if let Some(ack) = ack {
+            // One that is lost is made good by the next.
+            let _ = self.link.connection.send_datagram(ack.encode().into());
+        }
     }
 
     /// Looks at what a frame did to the mirror; `Ok(true)` brought a new tick.
@@ -533,6 +578,8 @@ fn broken(reason: &str) -> Parting {
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// Bytes after which no further frame is put behind those that wait to be written.
 const OUTBOX_BYTES: usize = 8 * 1024;
+/// An update is acknowledged within this time, or with the next one.
+const ACK_WAIT_MAX: Duration = Duration::from_millis(50);
 /// Just above what an edge allows in the long run.
 const RESYNC_INTERVAL: Duration = Duration::from_millis(1_100);
 /// From the word that the edge closes to the close itself; outcomes may still come.

@@ -6,11 +6,12 @@ use protocol::version::{MAJOR, MINOR};
 use crate::outstanding::Batch;
 use crate::shared::Joined;
 
-pub(crate) fn hello(client: &str, manifest_hash: u64) -> ClientMessageT {
+pub(crate) fn hello(client: &str, manifest_hash: u64, datagrams: bool) -> ClientMessageT {
     let mut hello = HelloT::default();
     (hello.major, hello.minor) = (MAJOR, MINOR);
     hello.client = Some(client.to_owned());
     hello.manifest_hash = manifest_hash;
+    hello.datagrams = datagrams;
     ClientMessageT::Hello(Box::new(hello))
 }
 
@@ -20,11 +21,12 @@ pub(crate) fn join(token: &str) -> ClientMessageT {
     ClientMessageT::Join(Box::new(join))
 }
 
-pub(crate) fn resume(joined: &Joined, last_tick: u64, last_position: u64) -> ClientMessageT {
+pub(crate) fn resume(joined: &Joined, last_tick: u64, last_position: u64, held: Vec<u8>) -> ClientMessageT {
     let mut resume = ResumeT::default();
     resume.session = joined.session.0;
     resume.secret = joined.secret.to_vec();
     (resume.last_tick, resume.last_position) = (last_tick, last_position);
+    resume.held = (!held.is_empty()).then_some(held);
     ClientMessageT::Resume(Box::new(resume))
 }
 

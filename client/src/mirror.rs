@@ -1,20 +1,27 @@
 //! The mirror: what this player may see, tick by tick, verified by hash.
 //!
-//! Takes frames of the state stream and says when the server must be asked for a new baseline.
-//! No sockets and no clocks.
+//! Takes frames of the state stream, and updates from wherever they come, and says when the server must be asked for a
+//! new baseline. No sockets and no clocks.
+//!
+//! An edge tells a player of a match in one of two ways; the baseline says which. *Tick by tick*: each delta brings the
+//! mirror from one tick to the next, whole. *By updates*: each brings what is new to this player, may be lost, and is
+//! told again then; see [`protocol::view`].
 //!
 //! Invariants:
-//! - While [`Mirror::is_in_sync`], the rows of class everyone have the hash that the server sent
-//!   with [`Mirror::tick`].
+//! - While [`Mirror::is_in_sync`] tick by tick, the rows of class everyone have the hash that the server sent with
+//!   [`Mirror::tick`]. By updates, the rows have the hash of each update that named one and brought the newest tick.
 //! - Tick and position never go down, whichever edge the player is connected to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use protocol::bytes::ReadError;
-use protocol::delta;
 use protocol::manifest::{Manifest, Visibility};
 use protocol::session::{Baseline, Delta, OwnDelta, ResyncT};
+use protocol::update::Ack;
+use protocol::view::{Applied, Beginning, View, ViewFault};
 use protocol::{Columns, EntityId, LogPosition, Tick};
+use protocol::{delta, held};
 use thiserror::Error;
 
 use crate::messages;
@@ -23,21 +30,36 @@ use crate::messages;
 #[derive(Debug)]
 pub struct Mirror {
     manifest: Arc<Manifest>,
-    columns: Columns,
+    rows: Rows,
+    /// What the last Resume said of the rows; the next baseline answers it.
+    summary: Option<Vec<u8>>,
     tick: Tick,
     position: LogPosition,
     standing: Standing,
     counts: MirrorCounts,
 }
 
+#[derive(Debug)]
+enum Rows {
+    TickByTick(Columns),
+    ByUpdates {
+        view: Box<View>,
+        /// Ticks above what is settled of which all parts came.
+        whole: BTreeSet<u64>,
+    },
+}
+
 /// What the mirror has done since the player joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MirrorCounts {
-    /// Deltas applied, the player's own class not counted.
+    /// Ticks that came as a delta, or whole by updates.
     pub deltas: u64,
     /// Baselines applied.
     pub baselines: u64,
-    /// Hashes compared with the server's: one for each baseline and delta that could be read.
+    /// Updates that were new.
+    pub updates: u64,
+    /// Hashes compared with the server's: one for each baseline and delta that could be read, and for updates that name
+    /// one.
     pub hash_checks: u64,
     /// Comparisons that failed.
     pub hash_mismatches: u64,
@@ -52,8 +74,22 @@ enum Standing {
     Lost,
 }
 
+/// Ticks whose doings a mirror shows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    up_to: u64,
+    /// Ascending.
+    also: Vec<u64>,
+}
+
+impl Shown {
+    pub(crate) fn contains(&self, tick: u64) -> bool {
+        tick <= self.up_to || self.also.binary_search(&tick).is_ok()
+    }
+}
+
 /// Why the mirror no longer follows the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Fault {
     /// The rows have another hash than the server's.
     #[error("tick {tick}: expected hash {expected:#018x}, found {found:#018x}")]
@@ -64,6 +100,9 @@ pub(crate) enum Fault {
     /// The bytes are no delta of this manifest.
     #[error("tick {tick}: the rows cannot be read")]
     Decode { tick: u64, source: ReadError },
+    /// An update, or the baseline of a view, contradicts what is here.
+    #[error("{fault}")]
+    View { tick: u64, fault: ViewFault },
     /// This edge knows less than the player was told already.
     #[error("a baseline of tick {found} came after tick {seen} was seen")]
     Backwards { seen: u64, found: u64 },
@@ -73,11 +112,15 @@ impl Fault {
     /// The request for a new baseline that this fault leads to.
     pub(crate) fn resync(self) -> ResyncT {
         match self {
-            Self::Mismatch { tick, expected, found } => messages::resync(tick, expected, found),
-            // No hashes were compared.
-            Self::Gap { found: tick, .. } | Self::Decode { tick, .. } | Self::Backwards { found: tick, .. } => {
-                messages::resync(tick, 0, 0)
+            Self::Mismatch { tick, expected, found }
+            | Self::View { fault: ViewFault::Hash { tick, expected, found }, .. } => {
+                messages::resync(tick, expected, found)
             }
+            // No hashes were compared.
+            Self::Gap { found: tick, .. }
+            | Self::Decode { tick, .. }
+            | Self::View { tick, .. }
+            | Self::Backwards { found: tick, .. } => messages::resync(tick, 0, 0),
         }
     }
 }
@@ -85,7 +128,8 @@ impl Fault {
 impl Mirror {
     pub(crate) fn new(manifest: Arc<Manifest>) -> Self {
         Self {
-            columns: Columns::new(Arc::clone(&manifest)),
+            rows: Rows::TickByTick(Columns::new(Arc::clone(&manifest))),
+            summary: None,
             manifest,
             tick: Tick(0),
             position: LogPosition(0),
@@ -96,11 +140,23 @@ impl Mirror {
 
     /// The rows, with the manifest that says what they mean.
     #[must_use]
-    pub const fn columns(&self) -> &Columns {
-        &self.columns
+    pub fn columns(&self) -> &Columns {
+        match &self.rows {
+            Rows::TickByTick(columns) => columns,
+            Rows::ByUpdates { view, .. } => view.columns(),
+        }
     }
 
-    /// The tick that the rows are of; 0 before the first baseline.
+    /// The view behind the rows, when the match is told by updates.
+    #[must_use]
+    pub fn view(&self) -> Option<&View> {
+        match &self.rows {
+            Rows::TickByTick(_) => None,
+            Rows::ByUpdates { view, .. } => Some(view),
+        }
+    }
+
+    /// The tick that the rows are of; 0 before the first baseline. By updates: the newest of which anything came.
     #[must_use]
     pub const fn tick(&self) -> Tick {
         self.tick
@@ -130,7 +186,7 @@ impl Mirror {
     /// One field of one entity, as the number on the wire.
     #[must_use]
     pub fn field(&self, entity: EntityId, component: &str, field: &str) -> Option<i64> {
-        self.columns.field(entity, component, field)
+        self.columns().field(entity, component, field)
     }
 
     /// Another manifest takes effect with the next baseline.
@@ -149,13 +205,21 @@ impl Mirror {
         if tick < self.tick.0 || position < self.position.0 {
             return self.lose(Fault::Backwards { seen: self.tick.0, found: tick });
         }
+        let summary = self.summary.take();
+        if baseline.era() != 0 {
+            self.begin_view(baseline, summary.as_deref())?;
+            self.advance(tick, position);
+            self.standing = Standing::InSync;
+            self.counts.baselines += 1;
+            return Ok(());
+        }
         let mut columns = Columns::new(Arc::clone(&self.manifest));
         let applied = delta::apply(&mut columns, Visibility::Everyone, baseline.columns().bytes())
             .and_then(|()| delta::apply(&mut columns, Visibility::Owner, baseline.own().bytes()));
         if let Err(source) = applied {
             return self.lose(Fault::Decode { tick, source });
         }
-        self.columns = columns;
+        self.rows = Rows::TickByTick(columns);
         self.compare(tick, baseline.hash())?;
         self.advance(tick, position);
         self.standing = Standing::InSync;
@@ -171,7 +235,10 @@ impl Mirror {
         if frame.position() < self.position.0 {
             return self.lose(Fault::Backwards { seen: self.tick.0, found: frame.tick() });
         }
-        if let Err(source) = delta::apply(&mut self.columns, Visibility::Everyone, frame.columns().bytes()) {
+        let Rows::TickByTick(columns) = &mut self.rows else {
+            return self.lose(Fault::Gap { expected: self.tick.0, found: frame.tick() });
+        };
+        if let Err(source) = delta::apply(columns, Visibility::Everyone, frame.columns().bytes()) {
             return self.lose(Fault::Decode { tick: frame.tick(), source });
         }
         self.compare(frame.tick(), frame.hash())?;
@@ -185,10 +252,91 @@ impl Mirror {
         if !self.follows(frame.tick(), self.tick.0)? {
             return Ok(());
         }
-        match delta::apply(&mut self.columns, Visibility::Owner, frame.columns().bytes()) {
+        let Rows::TickByTick(columns) = &mut self.rows else {
+            return self.lose(Fault::Gap { expected: self.tick.0, found: frame.tick() });
+        };
+        match delta::apply(columns, Visibility::Owner, frame.columns().bytes()) {
             Ok(()) => Ok(()),
             Err(source) => self.lose(Fault::Decode { tick: frame.tick(), source }),
         }
+    }
+
+    fn begin_view(&mut self, baseline: &Baseline<'_>, summary: Option<&[u8]>) -> Result<(), Fault> {
+        let beginning = Beginning {
+            era: baseline.era(),
+            tick: baseline.tick(),
+            hash: baseline.hash(),
+            columns: baseline.columns().bytes(),
+            own: baseline.own().bytes(),
+            kept: baseline.kept().map_or(&[], |kept| kept.bytes()),
+        };
+        self.counts.hash_checks += 1;
+        let held = summary.map(|summary| (self.columns(), summary));
+        match View::begin(&self.manifest, &beginning, held) {
+            Ok(view) => {
+                self.rows = Rows::ByUpdates { view: Box::new(view), whole: BTreeSet::new() };
+                Ok(())
+            }
+            Err(fault) => self.lose_view(baseline.tick(), fault),
+        }
+    }
+
+    /// Takes an update, whether it comes by datagram or in a frame. `Ok(true)` when it was new.
+    pub(crate) fn handle_update(&mut self, bytes: &[u8]) -> Result<bool, Fault> {
+        let Rows::ByUpdates { view, whole } = &mut self.rows else { return Ok(false) };
+        if self.standing != Standing::InSync {
+            return Ok(false);
+        }
+        match view.apply(bytes) {
+            Ok(Applied::New { tick, is_complete, is_checked }) => {
+                self.counts.updates += 1;
+                self.counts.hash_checks += u64::from(is_checked);
+                if is_complete {
+                    self.counts.deltas += 1;
+                    whole.insert(tick);
+                }
+                *whole = whole.split_off(&(view.settled() + 1));
+                self.tick = Tick(self.tick.0.max(view.tick()));
+                Ok(true)
+            }
+            Ok(Applied::Duplicate | Applied::Late | Applied::OtherEra) => Ok(false),
+            Err(fault) => {
+                let tick = view.tick();
+                self.lose_view(tick, fault)
+            }
+        }
+    }
+
+    fn lose_view<T>(&mut self, tick: u64, fault: ViewFault) -> Result<T, Fault> {
+        self.counts.hash_mismatches += u64::from(matches!(fault, ViewFault::Hash { .. }));
+        self.lose(Fault::View { tick, fault })
+    }
+
+    /// Updates that the edge does not know to have come.
+    pub(crate) fn unacknowledged(&self) -> u32 {
+        self.view().map_or(0, View::unacknowledged)
+    }
+
+    /// What to tell the edge of the updates that came.
+    pub(crate) fn ack(&mut self) -> Option<Ack> {
+        match &mut self.rows {
+            Rows::TickByTick(_) => None,
+            Rows::ByUpdates { view, .. } => view.ack(),
+        }
+    }
+
+    /// Ticks whose doings can be seen.
+    pub(crate) fn shown(&self) -> Shown {
+        match &self.rows {
+            Rows::TickByTick(_) => Shown { up_to: self.tick.0, also: Vec::new() },
+            Rows::ByUpdates { view, whole } => Shown { up_to: view.settled(), also: whole.iter().copied().collect() },
+        }
+    }
+
+    /// What to tell the next edge of the rows, so that it need not send them; empty when they are not to be relied on.
+    pub(crate) fn summarise(&mut self) -> Vec<u8> {
+        self.summary = (self.standing == Standing::InSync).then(|| held::summarise(self.columns()));
+        self.summary.clone().unwrap_or_default()
     }
 
     /// Bytes of the state stream are no frame; nothing after them can be trusted.
@@ -207,7 +355,7 @@ impl Mirror {
 
     fn compare(&mut self, tick: u64, expected: u64) -> Result<(), Fault> {
         self.counts.hash_checks += 1;
-        let found = self.columns.hash(Visibility::Everyone);
+        let found = self.columns().hash(Visibility::Everyone);
         if found == expected {
             return Ok(());
         }

@@ -192,11 +192,11 @@ impl<W> Outstanding<W> {
         }
     }
 
-    /// Gives the outcomes whose tick the mirror holds, so that whoever is told can see the effect.
-    pub(crate) fn settle(&mut self, mirror_tick: u64) -> Settled<W> {
+    /// Gives the outcomes of ticks that the mirror shows, so that whoever is told can see the effect.
+    pub(crate) fn settle(&mut self, shows: impl Fn(u64) -> bool) -> Settled<W> {
         let mut answers = Vec::new();
         for entry in &mut self.entries {
-            if let Some(answer) = entry.answer.filter(|answer| answer.tick <= mirror_tick)
+            if let Some(answer) = entry.answer.filter(|answer| shows(answer.tick))
                 && let Some(waiter) = entry.waiter.take()
             {
                 answers.push((waiter, answer));

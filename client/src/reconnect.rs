@@ -70,11 +70,14 @@ async fn attempt(shared: &Shared, dialer: &mut Dialer, link: Option<Link>, token
 /// Hello, and at once the word by which the player comes (back): half a round trip saved.
 fn greeting(shared: &Shared, dialer: &Dialer, token: &str) -> Vec<u8> {
     let known = dialer.known().map_or(0, |manifest| manifest.hash());
-    let mut bytes = encode_client(messages::hello(&dialer.options.name, known));
-    let (tick, position) = shared.mirror().map_or((0, 0), |mirror| (mirror.tick().0, mirror.position().0));
-    let word = match &shared.session().joined {
+    let mut bytes = encode_client(messages::hello(&dialer.options.name, known, dialer.options.datagrams));
+    let joined = shared.session().joined.clone();
+    let word = match joined {
         None => messages::join(token),
-        Some(joined) => messages::resume(joined, tick, position),
+        Some(joined) => {
+            let (tick, position, held) = shared.seen();
+            messages::resume(&joined, tick, position, held)
+        }
     };
     bytes.extend_from_slice(&encode_client(word));
     bytes

@@ -104,6 +104,13 @@ impl Shared {
         mirror.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The newest tick and log position that the mirror has shown, and what it holds.
+    pub(crate) fn seen(&self) -> (u64, u64, Vec<u8>) {
+        let Some(mirror) = self.mirror.get() else { return Default::default() };
+        let mut mirror = mirror.write().unwrap_or_else(PoisonError::into_inner);
+        (mirror.tick().0, mirror.position().0, mirror.summarise())
+    }
+
     /// Changes a wish and wakes the task that fulfils it.
     pub(crate) fn wish(&self, change: impl FnOnce(&mut Wishes)) {
         change(&mut self.session().wishes);
@@ -112,11 +119,11 @@ impl Shared {
 
     /// Gives outcomes to those who await them, as far as the mirror shows their effects.
     pub(crate) fn settle(&self, now: Instant) {
-        let Some(tick) = self.mirror().filter(|mirror| mirror.is_in_sync()).map(|mirror| mirror.tick()) else {
+        let Some(shown) = self.mirror().filter(|mirror| mirror.is_in_sync()).map(|mirror| mirror.shown()) else {
             return;
         };
         let mut session = self.session();
-        let settled = session.outstanding.settle(tick.0);
+        let settled = session.outstanding.settle(|tick| shown.contains(tick));
         if settled.answers.is_empty() {
             return;
         }

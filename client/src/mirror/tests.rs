@@ -90,7 +90,10 @@ fn the_mirror_follows_tick_by_tick() {
     }
     assert_eq!((mirror.tick(), mirror.position()), (Tick(49), LogPosition(490)));
     assert_eq!(mirror.field(EntityId(1), "Purse", "gold"), Some(343));
-    assert_eq!(mirror.counts(), MirrorCounts { deltas: 49, baselines: 1, hash_checks: 50, hash_mismatches: 0 });
+    assert_eq!(
+        mirror.counts(),
+        MirrorCounts { deltas: 49, updates: 0, baselines: 1, hash_checks: 50, hash_mismatches: 0 }
+    );
 }
 
 #[test]

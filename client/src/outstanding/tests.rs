@@ -11,6 +11,10 @@ use protocol::session::{decode_client, encode_client};
 use super::*;
 use crate::messages;
 
+fn up_to(newest: u64) -> impl Fn(u64) -> bool {
+    move |tick| tick <= newest
+}
+
 /// The service's session table and the match behind it, as the protocol describes them.
 #[derive(Default)]
 struct Service {
@@ -173,7 +177,7 @@ impl World {
     }
 
     fn settle(&mut self) {
-        let settled = self.client.settle(self.mirror_tick);
+        let settled = self.client.settle(up_to(self.mirror_tick));
         self.free += settled.freed;
         for (waiter, answer) in settled.answers {
             assert_eq!(waiter, answer.seq);
@@ -276,8 +280,8 @@ fn an_outcome_waits_for_the_mirror_to_hold_its_tick() {
     let mut client = opened();
     client.push(vec![1], 'a').unwrap();
     client.handle_answer(answer(1, OutcomeCode::APPLIED, 4));
-    assert!(client.settle(3).answers.is_empty());
-    assert_eq!(client.settle(4).answers, [('a', answer(1, OutcomeCode::APPLIED, 4))]);
+    assert!(client.settle(up_to(3)).answers.is_empty());
+    assert_eq!(client.settle(up_to(4)).answers, [('a', answer(1, OutcomeCode::APPLIED, 4))]);
     client.handle_answer(answer(1, OutcomeCode::APPLIED, 4));
     assert_eq!(client.counts().duplicates, 1);
 }
@@ -289,7 +293,7 @@ fn a_word_on_the_session_is_no_outcome() {
     for code in [OutcomeCode::GAP, OutcomeCode::STALE_EPOCH, OutcomeCode::NO_SESSION] {
         client.handle_answer(answer(1, code, 0));
     }
-    assert!(client.settle(u64::MAX).answers.is_empty());
+    assert!(client.settle(up_to(u64::MAX)).answers.is_empty());
     assert_eq!(client.end(), [('a', None)]);
 }
 
