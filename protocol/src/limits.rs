@@ -97,6 +97,15 @@ pub const TICK_MILLIHERTZ_MAX: u32 = 240_000;
 pub const BASE_AGE_TICKS_MAX: u32 = 63;
 /// Parts of the updates of one tick; what does not fit waits for the next.
 pub const UPDATE_PARTS_MAX: usize = 16;
+/// Longest update: a packet of the smallest network that QUIC admits holds it.
+pub const UPDATE_PACKET_BYTES_MAX: usize = 1_150;
+/// Bytes of the updates of one tick for one player, on the best of networks; what does not fit waits for the next.
+/// Raising it shows more of a crowd at once, and costs the player's line as much a tick.
+pub const UPDATE_TICK_BYTES_MAX: usize = 8 * 1024;
+/// Datagrams that may wait for the network before a player is told nothing for a tick: what is told then is newer.
+pub const DATAGRAMS_WAIT_MAX: usize = 2;
+/// Views that one thread writes; an edge takes further threads for more.
+pub const VIEWS_A_THREAD: usize = 64;
 /// Longest summary of what a mirror holds; with the rest of a Resume it fits a frame of a client.
 pub const HELD_BYTES_MAX: usize = 3 * 1024;
 
