@@ -27,6 +27,7 @@ mod metrics;
 mod private_file;
 mod rate;
 pub mod token;
+pub mod view;
 
 pub use certificate::{Certificate, CertificateError};
 pub use certificates::Certificates;

@@ -142,27 +142,40 @@ impl Writer {
 /// Encodes all rows of one class: the delta from nothing. `admit` says which entities to include.
 #[must_use]
 pub fn encode_full(columns: &Columns, class: Visibility, admit: impl Fn(EntityId) -> bool) -> Vec<u8> {
+    encode_rows(&columns.manifest, class, |place, put| {
+        columns.columns[place].iter().filter(|(id, _)| admit(*id)).for_each(|(id, row)| put(id, row));
+    })
+}
+
+/// Encodes rows as the delta from nothing. `rows` is asked for each component of the class, by its place, and puts
+/// its entities, ascending, with their canonical bytes.
+#[must_use]
+pub fn encode_rows(
+    manifest: &crate::manifest::Manifest,
+    class: Visibility,
+    rows: impl Fn(usize, &mut dyn FnMut(EntityId, &[u8])),
+) -> Vec<u8> {
     let mut body = Vec::new();
     let mut components = 0;
-    let mut rows = Vec::new();
-    for (layout, column) in columns.manifest.layouts().iter().zip(&columns.columns) {
+    let mut bytes = Vec::new();
+    for (place, layout) in manifest.layouts().iter().enumerate() {
         if layout.visibility != class {
             continue;
         }
-        rows.clear();
+        bytes.clear();
         let (mut count, mut last) = (0u64, 0);
-        for (id, row) in column.iter().filter(|(id, _)| admit(*id)) {
-            put_varint(&mut rows, u64::from(id.0 - last));
+        rows(place, &mut |id, row| {
+            put_varint(&mut bytes, u64::from(id.0 - last));
             last = id.0;
-            put_row(&mut rows, layout, row);
+            put_row(&mut bytes, layout, row);
             count += 1;
-        }
+        });
         if count > 0 {
             components += 1;
             put_varint(&mut body, u64::from(layout.number));
             put_varint(&mut body, 0);
             put_varint(&mut body, count);
-            body.extend_from_slice(&rows);
+            body.extend_from_slice(&bytes);
             put_varint(&mut body, 0);
         }
     }

@@ -183,8 +183,9 @@ impl Field {
         }
     }
 
+    /// Puts a number into a row; one that the type does not have is cut to its width.
     #[inline]
-    pub(crate) fn write(&self, row: &mut [u8], number: i64) {
+    pub fn write(&self, row: &mut [u8], number: i64) {
         let width = self.kind.width();
         row[self.offset..][..width].copy_from_slice(&number.to_le_bytes()[..width]);
     }

@@ -1,0 +1,148 @@
+//! Packets that were written, and what each told.
+
+use std::collections::VecDeque;
+
+use protocol::limits::BASE_AGE_TICKS_MAX;
+
+/// Packets of one player, from the oldest of which anything may still come.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    /// Number of the newest, from 1.
+    newest: u32,
+    records: VecDeque<Record>,
+    told: VecDeque<Told>,
+    /// How many tellings were before the first of `told`.
+    passed: u64,
+    lost: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    tick: u32,
+    first: u64,
+    count: u32,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Unknown,
+    Late,
+    Came,
+}
+
+/// A telling: of one row, or that an entity is gone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// Where the entity's row states are.
+    pub(super) chunk: u32,
+    /// Place of the component; [`Told::ALL`]: the entity is gone.
+    pub(super) kind: u16,
+}
+
+impl Told {
+    pub(super) const ALL: u16 = u16::MAX;
+}
+
+/// What became of a telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Came,
+    Lost,
+}
+
+/// Newer packets that must have come for one to count as lost.
+const REORDER_PACKETS: u32 = 3;
+
+impl Flight {
+    /// Notes a telling of the packet that is being written.
+    pub(super) fn tell(&mut self, told: Told) {
+        self.told.push_back(told);
+    }
+
+    /// Ends a packet with all that was told since the one before; gives its number.
+    pub(super) fn close(&mut self, tick: u32) -> u32 {
+        let end = self.passed + self.told.len() as u64;
+        let first = self.records.back().map_or(self.passed, |record| record.first + u64::from(record.count));
+        self.records.push_back(Record { tick, first, count: (end - first) as u32, fate: Fate::Unknown });
+        self.newest += 1;
+        self.newest
+    }
+
+    /// Tick of the oldest packet of which nothing is known.
+    pub(super) fn oldest_unknown(&self) -> Option<u32> {
+        self.records.iter().find(|record| record.fate == Fate::Unknown).map(|record| record.tick)
+    }
+
+    /// Packets that counted as lost.
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Takes an acknowledgement: the low bits of the newest that came, and which of the 64 before it did not.
+    pub(super) fn ack(&mut self, seq: u16, missing: u64, mut learn: impl FnMut(Told, u32, Outcome)) {
+        let behind = u32::from((self.newest as u16).wrapping_sub(seq));
+        // What was never written, or is too old to be known.
+        let Some(seq) = self.newest.checked_sub(behind).filter(|seq| *seq > 0) else { return };
+        let first = self.newest - self.records.len() as u32 + 1;
+        for number in seq.saturating_sub(64).max(first)..=seq {
+            if number < seq && missing >> (seq - 1 - number) & 1 == 1 {
+                continue;
+            }
+            self.decide((number - first) as usize, Outcome::Came, &mut learn);
+        }
+        for number in first..=seq.saturating_sub(REORDER_PACKETS) {
+            self.decide((number - first) as usize, Outcome::Lost, &mut learn);
+        }
+        self.forget(0);
+    }
+
+    /// All that was written came: what carries it loses nothing.
+    pub(super) fn ack_all(&mut self, mut learn: impl FnMut(Told, u32, Outcome)) {
+        for place in 0..self.records.len() {
+            self.decide(place, Outcome::Came, &mut learn);
+        }
+        self.forget(0);
+    }
+
+    /// Gives up on packets of which nothing was heard for `timeout` ticks.
+    pub(super) fn expire(&mut self, now: u32, timeout: u32, mut learn: impl FnMut(Told, u32, Outcome)) {
+        for place in 0..self.records.len() {
+            if self.records[place].tick + timeout >= now {
+                break;
+            }
+            self.decide(place, Outcome::Lost, &mut learn);
+        }
+        self.forget(now.saturating_sub(BASE_AGE_TICKS_MAX));
+    }
+
+    fn decide(&mut self, place: usize, outcome: Outcome, learn: &mut impl FnMut(Told, u32, Outcome)) {
+        let Some(record) = self.records.get_mut(place) else { return };
+        let fate = match (record.fate, outcome) {
+            (Fate::Unknown | Fate::Late, Outcome::Came) => Fate::Came,
+            (Fate::Unknown, Outcome::Lost) => {
+                self.lost += 1;
+                Fate::Late
+            }
+            _ => return,
+        };
+        record.fate = fate;
+        let record = *record;
+        let from = (record.first - self.passed) as usize;
+        for told in self.told.range(from..from + record.count as usize) {
+            learn(*told, record.tick, outcome);
+        }
+    }
+
+    /// Forgets the oldest: those that came, and those before tick `tick`, of which it matters no more.
+    fn forget(&mut self, tick: u32) {
+        while let Some(record) = self.records.front() {
+            if record.fate != Fate::Came && !(record.fate == Fate::Late && record.tick < tick) {
+                break;
+            }
+            self.passed += u64::from(record.count);
+            self.told.drain(..record.count as usize);
+            self.records.pop_front();
+        }
+    }
+}

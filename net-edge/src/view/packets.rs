@@ -1,0 +1,420 @@
+//! Updates of one tick for one player, in as many parts as it takes.
+
+use std::ops::Range;
+
+use protocol::EntityId;
+use protocol::bits::BitWriter;
+use protocol::limits::UPDATE_PARTS_MAX;
+use protocol::update::{Changes, Form, HEADER_BYTES, Header, gap, gap_order, put_component};
+
+use super::encoder::Encoder;
+use super::flight::Told;
+use super::plan::{Item, Plan};
+use super::player::{AdmitsRow, PlayerView};
+use super::replica::Replica;
+
+/// How much a player may be sent with one tick.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Bytes of all parts. What does not fit waits, and something always fits.
+    pub bytes: usize,
+    /// Bytes of one part: what a datagram takes, at least 512.
+    pub packet_bytes: usize,
+}
+
+/// Packets being written. Kept for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Packets {
+    bytes: Vec<u8>,
+    parts: Vec<Range<usize>>,
+    listed: Vec<Listed>,
+    /// Place in `listed` by component, and what is told of it.
+    kinds: Vec<Use>,
+    components: BitWriter,
+    part: Part,
+}
+
+#[derive(Debug)]
+struct Listed {
+    kind: usize,
+    changes: Option<Changes>,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Use {
+    listed: u16,
+    is_told: bool,
+    has_changes: bool,
+    uses: u64,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    gone: List,
+    lost: List,
+    entities: List,
+    set: Vec<bool>,
+    set_now: Vec<bool>,
+    /// The whole packet behind its header.
+    whole: BitWriter,
+}
+
+/// Entities that ascend, in bits.
+#[derive(Debug, Default)]
+struct List {
+    bits: BitWriter,
+    count: usize,
+    last: u32,
+}
+
+/// Orders of the gaps of this tick.
+#[derive(Debug, Clone, Copy)]
+struct Orders {
+    absences: u32,
+    entities: u32,
+}
+
+/// Counts, orders and the hash, at most.
+const FRAMING_BITS: usize = 64 + 2 * 5 + 3 * 42;
+
+impl List {
+    fn clear(&mut self) {
+        self.bits.clear();
+        (self.count, self.last) = (0, 0);
+    }
+
+    fn begin(&mut self, entity: u32, k: u32) {
+        self.bits.put_code(gap(EntityId(entity), self.last), k);
+    }
+
+    fn end(&mut self, entity: u32) {
+        self.last = entity;
+        self.count += 1;
+    }
+}
+
+impl PlayerView {
+    /// Writes what the player is to be told of the replica's tick, each part to `out`; nothing if it has been told that
+    /// tick already, or if there is nothing to say. `distance` says how far an entity is, in any unit: when not all fits,
+    /// that and the ticks it has waited decide, after the player's own entities.
+    ///
+    /// Costs what changed in the view, and once a second what is seen. Allocates nothing once its buffers have grown.
+    pub fn write(
+        &mut self,
+        replica: &Replica,
+        encoder: &mut Encoder,
+        budget: &Budget,
+        admits_row: AdmitsRow<'_>,
+        distance: &dyn Fn(u32) -> u32,
+        out: &mut dyn FnMut(&[u8]),
+    ) {
+        let now = replica.tick().saturating_sub(self.start) as u32 + 1;
+        if replica.tick() <= self.start || now <= self.written {
+            return;
+        }
+        encoder.follow(replica);
+        self.expire(now);
+        self.compact();
+        let all = now >= self.hash_due;
+        self.make_plan(replica, encoder, admits_row, all);
+        let fits = self.fit_plan(replica, budget.bytes, distance);
+        self.written = now;
+        if self.plan.items.is_empty() && !all && !std::mem::take(&mut self.is_wanted) {
+            return;
+        }
+        let mut packets = std::mem::take(&mut self.packets);
+        let mut plan = std::mem::take(&mut self.plan);
+        let part_bits = budget.packet_bytes.max(PART_BYTES_MIN) * 8;
+        let listed = packets.list_components(replica, encoder, &mut plan, part_bits / 2, &mut self.pending);
+        let packed = self.pack(&mut packets, &plan, encoder, part_bits, now, replica.kind_count());
+        let hash = (all && fits && listed && packed).then(|| self.hash(replica, admits_row));
+        if all {
+            // Where not all fits, trying at each tick would cost as much each time.
+            self.hash_due = now + if hash.is_some() { self.hash_ticks } else { self.hash_ticks.div_ceil(4) };
+        }
+        let orders = plan.orders();
+        self.close_part(&mut packets, orders, now, hash);
+        let count = packets.parts.len();
+        for part in &packets.parts {
+            packets.bytes[part.start + 6] |= (count as u8 - 1) << 4;
+            out(&packets.bytes[part.clone()]);
+        }
+        (self.packets, self.plan) = (packets, plan);
+    }
+
+    /// Puts the items into parts, all but the last of which are closed. Whether all of them fitted.
+    fn pack(
+        &mut self,
+        packets: &mut Packets,
+        plan: &Plan,
+        encoder: &Encoder,
+        part_bits: usize,
+        now: u32,
+        kinds: usize,
+    ) -> bool {
+        let orders = plan.orders();
+        packets.bytes.clear();
+        packets.parts.clear();
+        packets.open();
+        for (place, item) in plan.items.iter().enumerate() {
+            if packets.put(plan, item, encoder, orders, part_bits) {
+                self.note_told(plan, item, now, kinds);
+                continue;
+            }
+            let is_last = packets.parts.len() + 1 == UPDATE_PARTS_MAX;
+            if !is_last && !packets.is_empty() {
+                self.close_part(packets, orders, now, None);
+                packets.open();
+            }
+            // An entity that no part holds is told in pieces, a tick after the other.
+            let fitting = if is_last { None } else { packets.put_some(plan, item, encoder, orders, part_bits) };
+            if let Some(fitting) = &fitting {
+                self.note_told(plan, fitting, now, kinds);
+            }
+            if fitting.is_none_or(|fitting| fitting.rows != item.rows || fitting.lost != item.lost) {
+                self.pending.extend(plan.items[place..].iter().map(|item| item.id));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn note_told(&mut self, plan: &Plan, item: &Item, now: u32, kinds: usize) {
+        let chunk = item.chunk;
+        let states = &mut self.states[chunk as usize * kinds..][..kinds];
+        if item.is_gone {
+            states.iter_mut().for_each(|state| state.tell(now, true));
+            self.flight.tell(Told { chunk, kind: Told::ALL });
+            return;
+        }
+        for row in &plan.rows[item.rows.0 as usize..item.rows.1 as usize] {
+            states[row.kind as usize].tell(now, false);
+            self.flight.tell(Told { chunk, kind: row.kind });
+        }
+        for kind in &plan.lost[item.lost.0 as usize..item.lost.1 as usize] {
+            states[*kind as usize].tell(now, true);
+            self.flight.tell(Told { chunk, kind: *kind });
+        }
+    }
+
+    /// Ends a part; the count of parts is put in when it is known.
+    fn close_part(&mut self, packets: &mut Packets, orders: Orders, now: u32, hash: Option<u64>) {
+        let seq = self.flight.close(now) as u16;
+        let age = u8::try_from(now - self.settled).ok();
+        let part = &mut packets.part;
+        let header = Header {
+            era: self.era as u8,
+            seq,
+            tick: (self.start + u64::from(now) - 1) as u16,
+            part: packets.parts.len() as u8,
+            parts: 1,
+            settled_age: age,
+            has_hash: hash.is_some(),
+            has_absences: part.gone.count + part.lost.count > 0,
+        };
+        let start = packets.bytes.len();
+        packets.bytes.extend_from_slice(&header.encode());
+        let whole = &mut part.whole;
+        whole.clear();
+        if let Some(hash) = hash {
+            whole.put(hash, 64);
+        }
+        if header.has_absences {
+            whole.put(u64::from(orders.absences), 5);
+            for list in [&part.gone, &part.lost] {
+                whole.put_code(list.count as u64, 2);
+                whole.append_bits(&list.bits);
+            }
+        }
+        if part.entities.count > 0 {
+            whole.append_bits(&packets.components);
+            whole.put(u64::from(orders.entities), 5);
+            whole.put_code(part.entities.count as u64, 4);
+            whole.append_bits(&part.entities.bits);
+        } else {
+            whole.put_code(0, 2);
+        }
+        whole.write_to(&mut packets.bytes);
+        packets.parts.push(start..packets.bytes.len());
+    }
+}
+
+/// A part holds any one row, with what goes before it.
+const PART_BYTES_MIN: usize = 512;
+
+impl Plan {
+    /// Orders that are short for the entities of this plan.
+    fn orders(&self) -> Orders {
+        let with_rows = self.items.iter().filter(|item| item.rows.0 < item.rows.1);
+        let absent = self.items.iter().filter(|item| item.rows.0 == item.rows.1);
+        let order = |items: (usize, u32)| gap_order(items.0, items.1);
+        let count = |(count, _): (usize, u32), item: &Item| (count + 1, item.id);
+        Orders { absences: order(absent.fold((0, 0), count)), entities: order(with_rows.fold((0, 0), count)) }
+    }
+}
+
+impl Packets {
+    /// Finds which components the plan tells of, and writes what goes before their rows. Rows with which that would
+    /// become longer than `bits` wait. Whether none does.
+    fn list_components(
+        &mut self,
+        replica: &Replica,
+        encoder: &Encoder,
+        plan: &mut Plan,
+        bits: usize,
+        pending: &mut Vec<u32>,
+    ) -> bool {
+        let layouts = replica.manifest().layouts();
+        self.kinds.clear();
+        self.kinds.resize(layouts.len(), Use::default());
+        let (mut taken, mut has_room) = (0, true);
+        for item in &mut plan.items {
+            for place in item.rows.0..item.rows.1 {
+                let row = &plan.rows[place as usize];
+                let known = &mut self.kinds[row.kind as usize];
+                if !known.is_told {
+                    taken += 16 + 6 * layouts[row.kind as usize].fields.len();
+                    if taken > bits.max(16 + 6 * protocol::limits::FIELDS_MAX + 32) {
+                        item.rows.1 = place;
+                        pending.push(item.id);
+                        has_room = false;
+                        break;
+                    }
+                }
+                known.is_told = true;
+                known.has_changes |= row.form.age != 0;
+                known.uses |= row.form.mask;
+            }
+        }
+        self.listed.clear();
+        for (kind, known) in self.kinds.iter_mut().enumerate().filter(|(_, known)| known.is_told) {
+            known.listed = self.listed.len() as u16;
+            let changes = known.has_changes.then(|| Changes { uses: known.uses, ..*encoder.changes(kind) });
+            self.listed.push(Listed { kind, changes, form: Form::default() });
+        }
+        self.components.clear();
+        self.components.put_code(self.listed.len() as u64, 2);
+        let mut next = 0;
+        for listed in &self.listed {
+            let layout = &layouts[listed.kind];
+            put_component(&mut self.components, listed.kind - next, layout, listed.changes.as_ref());
+            next = listed.kind + 1;
+        }
+        has_room
+    }
+
+    fn open(&mut self) {
+        self.part.gone.clear();
+        self.part.lost.clear();
+        self.part.entities.clear();
+        self.part.set.clear();
+        self.part.set.resize(self.listed.len(), true);
+        for listed in &mut self.listed {
+            listed.form = Form::default();
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.part.gone.count + self.part.lost.count + self.part.entities.count == 0
+    }
+
+    const fn bits(&self) -> usize {
+        let part = &self.part;
+        let lists = part.gone.bits.len() + part.lost.bits.len() + part.entities.bits.len();
+        HEADER_BYTES * 8 + FRAMING_BITS + self.components.len() + lists
+    }
+
+    /// Puts an item into this part. If it does not fit, the part is as before but for the forms, and must be closed.
+    fn put(&mut self, plan: &Plan, item: &Item, encoder: &Encoder, orders: Orders, part_bits: usize) -> bool {
+        let part = &mut self.part;
+        let before = (part.gone.bits.len(), part.lost.bits.len(), part.entities.bits.len());
+        let has_rows = item.rows.0 < item.rows.1;
+        let has_lost = item.lost.0 < item.lost.1;
+        if item.is_gone {
+            part.gone.begin(item.id, orders.absences);
+        }
+        if has_lost {
+            part.lost.begin(item.id, orders.absences);
+            let lost = &plan.lost[item.lost.0 as usize..item.lost.1 as usize];
+            part.lost.bits.put_code(lost.len() as u64 - 1, 0);
+            let mut next = 0;
+            for kind in lost {
+                part.lost.bits.put_code(u64::from(kind - next), 1);
+                next = kind + 1;
+            }
+        }
+        if has_rows {
+            self.put_rows(plan, item, encoder, orders.entities);
+        }
+        let fits = self.bits() <= part_bits;
+        let part = &mut self.part;
+        if fits {
+            if item.is_gone {
+                part.gone.end(item.id);
+            }
+            if has_lost {
+                part.lost.end(item.id);
+            }
+            if has_rows {
+                part.entities.end(item.id);
+                std::mem::swap(&mut part.set, &mut part.set_now);
+            }
+        } else {
+            part.gone.bits.truncate(before.0);
+            part.lost.bits.truncate(before.1);
+            part.entities.bits.truncate(before.2);
+        }
+        fits
+    }
+
+    /// Puts as much of an item as fits into this part; `None`: nothing does.
+    fn put_some(
+        &mut self,
+        plan: &Plan,
+        item: &Item,
+        encoder: &Encoder,
+        orders: Orders,
+        part_bits: usize,
+    ) -> Option<Item> {
+        let mut part = *item;
+        loop {
+            if self.put(plan, &part, encoder, orders, part_bits) {
+                return Some(part);
+            }
+            for listed in &mut self.listed {
+                listed.form = Form::default();
+            }
+            if part.rows.1 > part.rows.0 {
+                part.rows.1 -= 1;
+            } else if part.lost.1 > part.lost.0 + 1 {
+                part.lost.1 -= 1;
+            } else {
+                return None;
+            }
+        }
+    }
+
+    fn put_rows(&mut self, plan: &Plan, item: &Item, encoder: &Encoder, k: u32) {
+        let Self { part, listed, kinds, .. } = self;
+        part.entities.begin(item.id, k);
+        let rows = &plan.rows[item.rows.0 as usize..item.rows.1 as usize];
+        part.set_now.clear();
+        part.set_now.resize(listed.len(), false);
+        for row in rows {
+            part.set_now[kinds[row.kind as usize].listed as usize] = true;
+        }
+        let bits = &mut part.entities.bits;
+        let is_same = part.set_now == part.set;
+        bits.put_bit(is_same);
+        if !is_same {
+            part.set_now.iter().for_each(|has| bits.put_bit(*has));
+        }
+        for row in rows {
+            let listed = &mut listed[kinds[row.kind as usize].listed as usize];
+            row.form.put(bits, &listed.form, listed.changes.as_ref());
+            listed.form = row.form;
+            bits.append(encoder.words(&row.piece), row.piece.len as usize);
+        }
+    }
+}
