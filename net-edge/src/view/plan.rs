@@ -125,6 +125,10 @@ impl PlayerView {
             return;
         }
         for kind in 0..kinds {
+            // That an entity is gone is told of all its components, also of those that players never hear of.
+            if !replica.is_told(kind) {
+                continue;
+            }
             let state = &self.states[chunk + kind];
             let version = replica.version(tracked.slot, kind);
             let version = version.filter(|_| self.may_know(replica, id, tracked.slot, kind, admits_row));

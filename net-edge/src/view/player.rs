@@ -50,7 +50,7 @@ pub struct PlayerView {
     pub(super) pending: Vec<u32>,
     has_released: bool,
     /// Whether a player may see an entity and not all of its rows of class everyone.
-    has_row_rules: bool,
+    pub(super) has_row_rules: bool,
     /// Whether an update is to be written though there is nothing to say.
     pub(super) is_wanted: bool,
     pub(super) flight: Flight,

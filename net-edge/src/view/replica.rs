@@ -174,6 +174,11 @@ impl Replica {
         self.kinds.len()
     }
 
+    /// Whether players may hear of rows of a component at all.
+    pub(super) fn is_told(&self, kind: usize) -> bool {
+        self.kinds[kind].is_told
+    }
+
     pub(super) fn slot(&self, entity: u32) -> Option<u32> {
         self.slots_by_id.get(&entity).copied()
     }

@@ -1,0 +1,5 @@
+//! Claims about views as a whole: an edge, a link, and clients that read what comes.
+
+mod convergence;
+mod link;
+mod world;
