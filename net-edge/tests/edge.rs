@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use net_edge::edge::{Action, Backlog, ConnectionId, Edge, Everything, Frames, Moment, Settings};
+use net_edge::edge::{Action, Backlog, ConnectionId, Edge, Frames, Moment, Settings};
 use net_edge::{Counters, EdgeStats, TokenSigner};
 use proptest::prelude::*;
 use protocol::cluster::{EgressMessageT, IngressMessage, MatchClosedT, decode_ingress, encode_egress};
@@ -54,12 +54,8 @@ impl Scene {
             number += 1;
             [number; 32]
         };
-        let settings = Settings {
-            name: "edge/1".to_owned(),
-            token_keys: vec![signer.public_key()],
-            secrets: Box::new(secrets),
-            interest: Box::new(Everything),
-        };
+        let settings =
+            Settings { name: "edge/1".to_owned(), token_keys: vec![signer.public_key()], secrets: Box::new(secrets) };
         let counters = Arc::new(Counters::new());
         Self {
             edge: Edge::new(settings, Arc::clone(&counters)),
@@ -126,6 +122,7 @@ impl Scene {
                         heard.backlog.written(baseline.len());
                     }
                 }
+                Action::Datagram { .. } => panic!("nobody takes datagrams here"),
                 Action::State { to, frames } => {
                     let heard = self.clients.get_mut(&to.0).unwrap();
                     if self.is_flowing {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use net_edge::edge::{Action, ConnectionId, Edge, Everything, Moment, Settings};
+use net_edge::edge::{Action, ConnectionId, Edge, Moment, Settings};
 use net_edge::{Counters, TokenSigner};
 use proptest::prelude::*;
 use protocol::Columns;
@@ -95,12 +95,8 @@ impl Stage {
             number += 1;
             [number.to_le_bytes(); 4].concat().try_into().unwrap()
         };
-        let settings = Settings {
-            name: "edge".to_owned(),
-            token_keys: vec![signer.public_key()],
-            secrets: Box::new(secrets),
-            interest: Box::new(Everything),
-        };
+        let settings =
+            Settings { name: "edge".to_owned(), token_keys: vec![signer.public_key()], secrets: Box::new(secrets) };
         let counters = Arc::new(Counters::new());
         let mut stage = Self {
             edge: Edge::new(settings, Arc::clone(&counters)),
@@ -148,6 +144,7 @@ impl Stage {
                     backlog.written(baseline.len());
                     self.hear(to.0, &baseline);
                 }
+                Action::Datagram { .. } => panic!("nobody takes datagrams here"),
                 Action::State { to, frames } => {
                     for part in [&frames.delta, &frames.own, &frames.outcomes] {
                         self.hear(to.0, part);

@@ -30,8 +30,7 @@ impl Edge {
         }
         tracing::debug!(connection = id.0, client = hello.client().unwrap_or_default(), "hello");
         if let Some(greeting) = self.greeting(id) {
-            greeting.hello =
-                Some(Greeted { manifest_hash: hello.manifest_hash(), takes_datagrams: hello.datagrams() });
+            greeting.hello = Some(Greeted { manifest_hash: hello.manifest_hash(), takes_datagrams: hello.datagrams() });
         }
         self.proceed(now, id);
         Ok(())

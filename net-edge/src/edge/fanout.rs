@@ -1,15 +1,16 @@
-//! What each player hears of a tick: the delta that all share, what is theirs alone, then their outcomes.
+//! What each player hears of a tick: updates of its view, or the delta that all share and what is theirs alone; then
+//! their outcomes.
 
 use bytes::Bytes;
+use protocol::OutcomeCode;
 use protocol::cluster::{MatchDelta, SessionOutcome, SessionOutcomes};
-use protocol::delta::filter;
 use protocol::outcome::CloseCode;
 use protocol::session::{OutcomeT, OutcomesT, OwnDeltaT, ServerMessageT, encode_delta, encode_server};
-use protocol::{OutcomeCode, PlayerId};
 
 use super::admission::to_player;
 use super::mirror::{OwnRows, Stray};
 use super::session::{Connection, Player, Stage};
+use super::views::Carrier;
 use super::{Action, ConnectionId, Edge, Frames, Moment, Refusal};
 
 impl Edge {
@@ -39,36 +40,61 @@ impl Edge {
         let match_id = delta.match_id();
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
         let Some(mirror) = &watched.mirror else { return };
-        let everyone = delta.everyone().bytes();
-        let frame =
-            |columns: &[u8]| Bytes::from(encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), columns));
-        let shared = frame(everyone);
-        let own_rows = OwnRows::new(mirror, delta.owner().bytes());
-        let interest = &self.settings.interest;
+        let (everyone, owner) = (delta.everyone().bytes(), delta.owner().bytes());
+        if let Some(views) = &mut watched.views {
+            views.advance(mirror.columns(), (everyone, owner), delta.tick()).expect("the mirror took these bytes");
+            for id in &watched.players {
+                match self.connections.get_mut(id) {
+                    Some(Connection { stage: Stage::Playing(player), .. }) if views.is_spent(*id) => {
+                        player.stream = None
+                    }
+                    Some(Connection { stage: Stage::Playing(player), .. }) if player.has_fresh_outcomes() => {
+                        views.call_for_update(*id);
+                    }
+                    _ => {}
+                }
+            }
+            views.write();
+        }
+        // Written once somebody needs it.
+        let mut shared = None;
+        let own_rows = OwnRows::new(mirror, owner);
         let (mut sent_bytes, mut told) = (0, 0);
         // Players who need more than the tick.
         let mut others: Vec<ConnectionId> = Vec::new();
         for id in &watched.players {
             let Some(Connection { stage: Stage::Playing(player), .. }) = self.connections.get_mut(id) else { continue };
-            if handed_over.contains(&player.player) {
+            let written = watched.views.as_mut().and_then(|views| views.take(*id));
+            if written.is_none() && handed_over.contains(&player.player) {
                 player.stream = None;
             }
             if !player.takes_more() {
                 others.push(*id);
                 continue;
             }
-            let mut frames = Frames { delta: shared.clone(), ..Frames::default() };
-            if !interest.is_everything() {
-                let part =
-                    filter(mirror.manifest(), everyone, |entity| interest.admits(PlayerId(player.player), entity));
-                frames.delta = frame(&part.ok().flatten().unwrap_or_else(|| vec![0]));
-            }
-            if let Some(columns) = own_rows.of(player.player) {
-                frames.own = own_frame(delta.tick(), columns);
+            let mut frames = Frames::default();
+            match written {
+                Some((Carrier::Datagrams, packets)) => {
+                    for bytes in packets {
+                        sent_bytes += bytes.len();
+                        self.actions.push_back(Action::Datagram { to: *id, bytes });
+                    }
+                }
+                Some((Carrier::Stream, packets)) => frames.updates.extend(packets),
+                None => {
+                    let encode = || encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), everyone);
+                    frames.delta = shared.get_or_insert_with(|| Bytes::from(encode())).clone();
+                    if let Some(columns) = own_rows.of(player.player) {
+                        frames.own = own_frame(delta.tick(), columns);
+                    }
+                }
             }
             frames.outcomes = player.take_outcomes();
-            sent_bytes += frames.len();
             told += 1;
+            if frames.is_empty() {
+                continue;
+            }
+            sent_bytes += frames.len();
             player.note_queued(frames.len());
             self.actions.push_back(Action::State { to: *id, frames });
         }
@@ -141,6 +167,10 @@ impl Edge {
 }
 
 impl Player {
+    fn has_fresh_outcomes(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     fn take_outcomes(&mut self) -> Bytes {
         if self.fresh.is_empty() {
             return Bytes::new();

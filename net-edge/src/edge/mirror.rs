@@ -124,6 +124,10 @@ impl Mirror {
         self.columns.hash(Visibility::Everyone)
     }
 
+    pub(super) const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
     pub(super) const fn manifest(&self) -> &Arc<Manifest> {
         self.columns.manifest()
     }
@@ -132,11 +136,6 @@ impl Mirror {
     pub(super) fn everyone(&mut self) -> &[u8] {
         let columns = &self.columns;
         self.full.get_or_insert_with(|| encode_full(columns, Visibility::Everyone, |_| true))
-    }
-
-    /// Those rows of class everyone that are admitted.
-    pub(super) fn admitted(&self, admit: impl Fn(EntityId) -> bool) -> Vec<u8> {
-        encode_full(&self.columns, Visibility::Everyone, admit)
     }
 
     /// All rows of class owner of one player.

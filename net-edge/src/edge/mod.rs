@@ -6,7 +6,7 @@
 //! | who may enter? | `admission`, `gate` (before the handshake) |
 //! | how do commands reach the log? | `uplink`, `commands` |
 //! | what is the state of a match? | `mirror`, `watching` |
-//! | who hears of it? | `interest`, `fanout` |
+//! | who hears of it? | `fanout`; by `views`, which ask `crate::interest` and `crate::view` |
 //! | what if somebody is behind? | `resync` |
 //! | what if another member leads, or the cluster session is gone? | `outstanding` |
 //!
@@ -19,12 +19,12 @@ mod admission;
 mod commands;
 mod fanout;
 mod gate;
-mod interest;
 mod mirror;
 mod outstanding;
 mod resync;
 mod session;
 mod uplink;
+mod views;
 mod watching;
 
 use std::cmp::Reverse;
@@ -45,7 +45,6 @@ use crate::token::TokenPublicKey;
 
 use commands::CommandSchema;
 pub(crate) use gate::{Gate, Verdict};
-pub use interest::{Everything, Interest};
 use outstanding::Outstanding;
 use session::{Connection, Seat, Stage};
 use uplink::Uplink;
@@ -101,8 +100,10 @@ pub struct Path {
 /// The frames of one tick for one player, in the order in which they are to be written.
 #[derive(Debug, Clone, Default)]
 pub struct Frames {
-    /// Shared by all players of the match.
+    /// Shared by all players of the match; may be empty.
     pub delta: Bytes,
+    /// Of this player alone, one for each part of the tick; instead of a delta.
+    pub updates: Vec<Bytes>,
     /// Of this player alone; may be empty.
     pub own: Bytes,
     /// Of this player alone; may be empty.
@@ -113,7 +114,8 @@ impl Frames {
     /// All bytes of it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.delta.len() + self.own.len() + self.outcomes.len()
+        let updates: usize = self.updates.iter().map(Bytes::len).sum();
+        self.delta.len() + updates + self.own.len() + self.outcomes.len()
     }
 
     /// Whether there is nothing to write.
@@ -179,8 +181,6 @@ pub struct Settings {
     pub token_keys: Vec<TokenPublicKey>,
     /// Makes resume secrets: unpredictable outside of tests.
     pub secrets: Box<dyn FnMut() -> [u8; SECRET_BYTES] + Send>,
-    /// Who hears of what.
-    pub interest: Box<dyn Interest>,
 }
 
 /// How the edge stands with the service.

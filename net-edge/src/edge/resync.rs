@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::PlayerId;
 use protocol::limits::{BACKLOG_BYTES_MAX, BEHIND_MS_MAX, LOG_ANSWER_MS_MAX, RESYNCS_PER_SECOND, SEND_WINDOW_BYTES};
 use protocol::outcome::CloseCode;
 use protocol::session::{BaselineT, Resync, ServerMessageT, encode_server};
 
 use super::session::{Connection, Player, Stage, Stream};
+use super::views::{Carrier, Views};
 use super::{Action, Backlog, ConnectionId, Edge, Moment, Refusal};
 
 impl Player {
@@ -50,9 +50,12 @@ impl Edge {
 
     /// The player gets nothing until a baseline can be sent. Outcomes stay in the ring.
     pub(super) fn drop_stream(&mut self, id: ConnectionId) {
-        if let Some(player) = self.player(id) {
-            player.stream = None;
-            player.fresh.clear();
+        let Some(player) = self.player(id) else { return };
+        player.stream = None;
+        player.fresh.clear();
+        let match_id = player.match_id;
+        if let Some(watched) = self.matches.get_mut(&match_id) {
+            watched.end_view(id);
         }
     }
 
@@ -80,18 +83,32 @@ impl Edge {
     }
 
     fn begin(&mut self, match_id: u64, id: ConnectionId) {
-        let Some(mirror) = self.matches.get_mut(&match_id).and_then(|watched| watched.mirror.as_mut()) else { return };
-        let Some(Connection { stage: Stage::Playing(player), deadline, .. }) = self.connections.get_mut(&id) else {
+        let Some(watched) = self.matches.get_mut(&match_id) else { return };
+        let Some(mirror) = &mut watched.mirror else { return };
+        let Some(Connection { stage: Stage::Playing(player), deadline, path, .. }) = self.connections.get_mut(&id)
+        else {
             return;
         };
-        let interest = &self.settings.interest;
         let mut baseline = BaselineT::default();
-        (baseline.tick, baseline.position, baseline.hash) = (mirror.tick(), mirror.position(), mirror.hash());
-        baseline.own = mirror.own(player.player);
-        baseline.columns = match interest.is_everything() {
-            true => mirror.everyone().to_vec(),
-            false => mirror.admitted(|entity| interest.admits(PlayerId(player.player), entity)),
-        };
+        (baseline.tick, baseline.position) = (mirror.tick(), mirror.position());
+        let manifest = mirror.manifest();
+        match Carrier::of(manifest, player.takes_datagrams && path.datagram_bytes_max > 0) {
+            None => {
+                baseline.hash = mirror.hash();
+                baseline.own = mirror.own(player.player);
+                baseline.columns = mirror.everyone().to_vec();
+            }
+            Some(carrier) => {
+                let views = watched.views.get_or_insert_with(|| Views::new(mirror.columns(), mirror.tick()));
+                player.era += 1;
+                let held = std::mem::take(&mut player.seen.rows);
+                let held = Some(&held[..]).filter(|held| !held.is_empty());
+                let parts = views.begin(id, (player.player, carrier), (player.era, *path), held);
+                (baseline.era, baseline.hash) = (player.era, parts.hash);
+                (baseline.columns, baseline.own) = (parts.columns, parts.own);
+                baseline.kept = held.is_some().then_some(parts.kept);
+            }
+        }
         baseline.outcomes = Some(player.ring.iter().map(|outcome| outcome.unpack()).collect());
         let frame = encode_server(ServerMessageT::Baseline(Box::new(baseline)));
         if player.stream.is_some() {

@@ -11,6 +11,7 @@ use protocol::limits::{
 };
 use protocol::outcome::CloseCode;
 use protocol::session::{ClientMessage, Commands, Outcome, PongT, ServerMessageT, decode_client, encode_server};
+use protocol::update::Ack;
 
 use super::admission::Wish;
 use super::outstanding::Sent;
@@ -98,6 +99,8 @@ pub(super) struct Player {
     pub(super) ring: VecDeque<Outcome>,
     /// Outcomes for the next frame.
     pub(super) fresh: Vec<Outcome>,
+    /// Of its newest view; 0 before the first.
+    pub(super) era: u32,
     /// The state stream; `None` until it can begin with a baseline.
     pub(super) stream: Option<Stream>,
     pub(super) is_leaving: bool,
@@ -137,6 +140,7 @@ impl Player {
             settled_seq: 0,
             ring: VecDeque::with_capacity(OUTCOME_RING),
             fresh: Vec::new(),
+            era: 0,
             stream: None,
             is_leaving: false,
             waiting: VecDeque::new(),
@@ -300,7 +304,17 @@ impl Edge {
         }
         if bytes.len() > CLIENT_DATAGRAM_BYTES_MAX {
             let detail = format!("a datagram of {} bytes; at most {CLIENT_DATAGRAM_BYTES_MAX}", bytes.len());
-            self.close(now, id, Refusal { code: CloseCode::Oversized, detail });
+            return self.close(now, id, Refusal { code: CloseCode::Oversized, detail });
+        }
+        let Ok(ack) = Ack::decode(bytes) else {
+            let detail = "a datagram that is no acknowledgement".to_owned();
+            return self.close(now, id, Refusal { code: CloseCode::Malformed, detail });
+        };
+        let path = connection.path;
+        let Stage::Playing(player) = &connection.stage else { return };
+        let views = self.matches.get_mut(&player.match_id).and_then(|watched| watched.views.as_mut());
+        if let Some(views) = views {
+            views.handle_ack(id, &ack, path);
         }
     }
 

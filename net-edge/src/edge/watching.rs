@@ -9,6 +9,7 @@ use protocol::outcome::CloseCode;
 
 use super::commands::CommandSchema;
 use super::mirror::{Known, Mirror, Stray};
+use super::views::Views;
 use super::{Action, ConnectionId, Edge, LinkState, Moment, Wake};
 
 pub(super) struct Watched {
@@ -17,6 +18,8 @@ pub(super) struct Watched {
     /// Whether ticks may be missing: the mirror is what it was at its tick, and a baseline is on its way.
     pub(super) awaits_baseline: bool,
     pub(super) players: Vec<ConnectionId>,
+    /// Of those who are told what is new to them; `None` when nobody is.
+    pub(super) views: Option<Views>,
     /// When a baseline was last asked for.
     asked: Instant,
     /// A baseline is needed, and this is when it may be asked for.
@@ -27,6 +30,15 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn tick(&self) -> u64 {
         self.mirror.as_ref().map_or(0, Mirror::tick)
+    }
+
+    pub(super) fn end_view(&mut self, id: ConnectionId) {
+        if let Some(views) = &mut self.views {
+            views.end(id);
+            if views.is_empty() {
+                self.views = None;
+            }
+        }
     }
 }
 
@@ -111,6 +123,7 @@ impl Edge {
                     mirror: None,
                     awaits_baseline: true,
                     players: vec![id],
+                    views: None,
                     asked: now.at,
                     ask_at: None,
                     idle_since: None,
@@ -125,6 +138,7 @@ impl Edge {
     pub(super) fn leave_match(&mut self, now: Moment, match_id: u64, id: ConnectionId) {
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
         watched.players.retain(|player| *player != id);
+        watched.end_view(id);
         if watched.players.is_empty() {
             watched.idle_since = Some(now.at);
             self.wake_at(now.at + Duration::from_millis(UNWATCH_MS), Wake::Match(match_id));
@@ -144,7 +158,7 @@ impl Edge {
         }
         match Mirror::new(manifest, baseline) {
             Ok(mirror) => {
-                watched.mirror = Some(mirror);
+                (watched.mirror, watched.views) = (Some(mirror), None);
                 (watched.awaits_baseline, watched.ask_at) = (false, None);
                 for id in watched.players.clone() {
                     self.drop_stream(id);
@@ -187,7 +201,7 @@ impl Edge {
             self.counters.egress_errors.add(1);
         }
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
-        (watched.mirror, watched.awaits_baseline) = (None, true);
+        (watched.mirror, watched.views, watched.awaits_baseline) = (None, None, true);
         let players = watched.players.clone();
         let at = now.at.max(watched.asked + Duration::from_millis(REWATCH_MS));
         watched.ask_at = Some(at);

@@ -177,6 +177,7 @@ async fn run(
 
 fn push_frames(state: &mut Outlet, frames: Frames) {
     state.push(frames.delta);
+    frames.updates.into_iter().for_each(|update| state.push(update));
     state.push(frames.own);
     state.push(frames.outcomes);
 }

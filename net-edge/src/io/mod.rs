@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::certificates::Certificates;
 use crate::cluster::{Cluster, ClusterLink};
 use crate::config::EdgeConfig;
-use crate::edge::{Action, Backlog, ConnectionId, Edge, Everything, Path, Settings};
+use crate::edge::{Action, Backlog, ConnectionId, Edge, Path, Settings};
 use crate::metrics::{Counters, EdgeStats};
 
 use cluster::Link;
@@ -132,7 +132,6 @@ impl EdgeServer {
             name: config.name,
             token_keys: config.token_keys,
             secrets: Box::new(random_secret),
-            interest: Box::new(Everything),
         };
         let (events, incoming) = mpsc::channel(EDGE_EVENTS_MAX);
         let live = Live::default();

@@ -1,0 +1,286 @@
+//! Players who are told what is new to each of them: who takes datagrams, and everybody in a match of which the manifest
+//! says that players see a part.
+//!
+//! One [`Replica`] a match is what can be told; one [`PlayerView`] a player is what that player is known to hold. A view
+//! reads the replica and writes only itself, so views are written side by side.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use protocol::Columns;
+use protocol::bytes::ReadError;
+use protocol::limits::{
+    DATAGRAM_SEND_BYTES, DATAGRAMS_WAIT_MAX, UPDATE_PACKET_BYTES_MAX, UPDATE_TICK_BYTES_MAX, VIEWS_A_THREAD,
+};
+use protocol::manifest::{Interest, Manifest};
+use protocol::session::{ServerMessageT, UpdateT, encode_server};
+use protocol::update::Ack;
+use rayon::prelude::*;
+
+use super::{ConnectionId, Path};
+use crate::interest::Lens;
+use crate::view::{BaselineParts, Budget, Encoder, PlayerView, Replica};
+
+/// How updates travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// What is lost is told again, as it is by then.
+    Datagrams,
+    /// In frames on the state stream, which loses nothing.
+    Stream,
+}
+
+impl Carrier {
+    /// How players of such matches are told; `None`: tick by tick, all alike.
+    pub(super) fn of(manifest: &Manifest, takes_datagrams: bool) -> Option<Self> {
+        let has_rate = manifest.tick_millihertz() != 0;
+        match manifest.interest().is_none_or(Interest::is_everything) {
+            // What is lost is told again with the next tick, and there may be none for long.
+            _ if takes_datagrams && has_rate => Some(Self::Datagrams),
+            true => None,
+            false => Some(Self::Stream),
+        }
+    }
+}
+
+/// The views of one match.
+pub(super) struct Views {
+    replica: Replica,
+    lens: Lens,
+    /// Ascending by connection.
+    viewers: Vec<Viewer>,
+    /// One for each thread that writes.
+    encoders: Vec<Encoder>,
+    /// When everybody sees everything: the entities that there are, and whether the last tick changed them.
+    everything: Vec<u32>,
+    has_other_entities: bool,
+    tick_interval: Duration,
+}
+
+struct Viewer {
+    id: ConnectionId,
+    player: u32,
+    carrier: Carrier,
+    view: PlayerView,
+    path: Path,
+    /// What the player sees, ascending; and room for what it will.
+    entities: Vec<u32>,
+    next: Vec<u32>,
+    rows_epoch: u64,
+    /// Written this tick.
+    packets: Vec<Bytes>,
+    buffer: BytesMut,
+}
+
+impl Views {
+    pub(super) fn new(columns: &Columns, tick: u64) -> Self {
+        let tick_interval = match columns.manifest().tick_millihertz() {
+            0 => Duration::ZERO,
+            millihertz => Duration::from_secs(1_000) / millihertz,
+        };
+        let mut lens = Lens::new(columns.manifest());
+        if !lens.is_everything() {
+            lens.reset(columns);
+        }
+        let replica = Replica::new(columns, tick);
+        Self {
+            everything: replica.entities().to_vec(),
+            has_other_entities: false,
+            replica,
+            lens,
+            viewers: Vec::new(),
+            encoders: Vec::new(),
+            tick_interval,
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.viewers.is_empty()
+    }
+
+    /// Begins a view anew. `held` is what the player's mirror holds, if it said so.
+    pub(super) fn begin(
+        &mut self,
+        id: ConnectionId,
+        (player, carrier): (u32, Carrier),
+        (era, path): (u32, Path),
+        held: Option<&[u8]>,
+    ) -> BaselineParts {
+        let mut entities = Vec::new();
+        if self.lens.is_everything() {
+            entities.extend_from_slice(&self.everything);
+        } else {
+            self.lens.look(player, &[], &mut entities);
+        }
+        let lens = &self.lens;
+        let admits = |entity, component| lens.admits_row(player, entity, component);
+        let (view, parts) = PlayerView::begin(era, &self.replica, player, &entities, held, &admits);
+        let viewer = Viewer {
+            id,
+            player,
+            carrier,
+            view,
+            path,
+            entities,
+            next: Vec::new(),
+            rows_epoch: self.lens.rows_epoch(),
+            packets: Vec::new(),
+            buffer: BytesMut::new(),
+        };
+        match self.place(id) {
+            Ok(place) => self.viewers[place] = viewer,
+            Err(place) => self.viewers.insert(place, viewer),
+        }
+        parts
+    }
+
+    /// The player is told nothing more.
+    pub(super) fn end(&mut self, id: ConnectionId) {
+        if let Ok(place) = self.place(id) {
+            self.viewers.remove(place);
+        }
+    }
+
+    pub(super) fn handle_ack(&mut self, id: ConnectionId, ack: &Ack, path: Path) {
+        if let Ok(place) = self.place(id) {
+            let viewer = &mut self.viewers[place];
+            viewer.path = path;
+            viewer.view.handle_ack(ack);
+        }
+    }
+
+    /// Takes the next tick: the state after it, and what led there.
+    pub(super) fn advance(
+        &mut self,
+        columns: &Columns,
+        (everyone, owner): (&[u8], &[u8]),
+        tick: u64,
+    ) -> Result<(), ReadError> {
+        self.replica.advance(columns, everyone, owner, tick)?;
+        if self.lens.is_everything() {
+            self.has_other_entities = self.everything != self.replica.entities();
+            if self.has_other_entities {
+                self.everything.clear();
+                self.everything.extend_from_slice(self.replica.entities());
+            }
+        } else {
+            self.lens.note(columns, self.replica.changed(tick).expect("it is the newest"));
+        }
+        Ok(())
+    }
+
+    /// The player is told of the next tick even if it brings nothing: an outcome waits for it.
+    pub(super) fn call_for_update(&mut self, id: ConnectionId) {
+        if let Ok(place) = self.place(id) {
+            self.viewers[place].view.call_for_update();
+        }
+    }
+
+    /// Whether a view has lasted so long that it must begin anew.
+    pub(super) fn is_spent(&self, id: ConnectionId) -> bool {
+        self.place(id).is_ok_and(|place| self.viewers[place].view.is_spent(&self.replica))
+    }
+
+    /// Writes what the tick brought for each player.
+    pub(super) fn write(&mut self) {
+        let threads = rayon::current_num_threads().min(self.viewers.len().div_ceil(VIEWS_A_THREAD)).max(1);
+        self.encoders.resize_with(threads.max(self.encoders.len()), Encoder::new);
+        let share = self.viewers.len().div_ceil(threads).max(1);
+        let tick = Tick {
+            replica: &self.replica,
+            lens: &self.lens,
+            everything: &self.everything,
+            has_other_entities: self.has_other_entities,
+            interval: self.tick_interval,
+        };
+        if threads == 1 {
+            let encoder = &mut self.encoders[0];
+            return self.viewers.iter_mut().for_each(|viewer| tick.write(viewer, encoder));
+        }
+        self.viewers.par_chunks_mut(share).zip(self.encoders.par_iter_mut()).for_each(|(viewers, encoder)| {
+            viewers.iter_mut().for_each(|viewer| tick.write(viewer, encoder));
+        });
+    }
+
+    /// What was written for a player: datagrams, or frames for the state stream. `None` for who has no view.
+    pub(super) fn take(&mut self, id: ConnectionId) -> Option<(Carrier, std::vec::Drain<'_, Bytes>)> {
+        let place = self.place(id).ok()?;
+        let viewer = &mut self.viewers[place];
+        Some((viewer.carrier, viewer.packets.drain(..)))
+    }
+
+    fn place(&self, id: ConnectionId) -> Result<usize, usize> {
+        self.viewers.binary_search_by_key(&id, |viewer| viewer.id)
+    }
+}
+
+/// What all views of a match have in common at a tick.
+struct Tick<'a> {
+    replica: &'a Replica,
+    lens: &'a Lens,
+    everything: &'a [u32],
+    has_other_entities: bool,
+    interval: Duration,
+}
+
+impl Tick<'_> {
+    fn write(&self, viewer: &mut Viewer, encoder: &mut Encoder) {
+        let Viewer { player, carrier, view, path, entities, next, rows_epoch, packets, buffer, .. } = viewer;
+        let lens = self.lens;
+        let admits = |entity, component| lens.admits_row(*player, entity, component);
+        if !lens.is_everything() {
+            lens.look(*player, entities, next);
+            let has_other_rows = std::mem::replace(rows_epoch, lens.rows_epoch()) != lens.rows_epoch();
+            if next != entities || has_other_rows {
+                std::mem::swap(entities, next);
+                view.see(self.replica, entities);
+            }
+        } else if self.has_other_entities {
+            view.see(self.replica, self.everything);
+        }
+        packets.clear();
+        let Some(budget) = self.budget(*carrier, path) else { return };
+        let distance = |entity| lens.distance(*player, entity);
+        match carrier {
+            Carrier::Datagrams => {
+                view.handle_rtt(ticks_of(path.rtt, self.interval));
+                view.write(self.replica, encoder, &budget, &admits, &distance, &mut |packet: &[u8]| {
+                    buffer.extend_from_slice(packet);
+                    packets.push(buffer.split().freeze());
+                });
+            }
+            Carrier::Stream => {
+                view.write(self.replica, encoder, &budget, &admits, &distance, &mut |packet: &[u8]| {
+                    let mut update = UpdateT::default();
+                    update.bytes = packet.to_vec();
+                    packets.push(encode_server(ServerMessageT::Update(Box::new(update))).into());
+                });
+                view.assume_delivered();
+            }
+        }
+    }
+
+    /// What may be written for a player this tick; `None`: what was written before still waits, and newer values will
+    /// be there once it is gone.
+    fn budget(&self, carrier: Carrier, path: &Path) -> Option<Budget> {
+        if carrier == Carrier::Stream {
+            return Some(Budget { bytes: UPDATE_TICK_BYTES_MAX, packet_bytes: UPDATE_PACKET_BYTES_MAX });
+        }
+        let packet_bytes = path.datagram_bytes_max.min(UPDATE_PACKET_BYTES_MAX);
+        let waits = DATAGRAM_SEND_BYTES.saturating_sub(path.datagram_bytes_free);
+        if packet_bytes == 0 || waits > DATAGRAMS_WAIT_MAX * packet_bytes {
+            return None;
+        }
+        // As many windows as there are round trips in a tick, and one at least.
+        let round_trips = self.interval.as_nanos() / path.rtt.as_nanos().max(1);
+        let window = usize::try_from(path.congestion_window).unwrap_or(usize::MAX);
+        let window = window.saturating_mul(usize::try_from(round_trips).unwrap_or(usize::MAX).max(1));
+        Some(Budget { bytes: UPDATE_TICK_BYTES_MAX.min(window), packet_bytes })
+    }
+}
+
+/// Whole ticks in a time, rounded up.
+fn ticks_of(time: Duration, interval: Duration) -> u32 {
+    let ticks = time.as_nanos().div_ceil(interval.as_nanos().max(1));
+    u32::try_from(ticks).unwrap_or(u32::MAX)
+}
