@@ -169,14 +169,10 @@ impl Encoder {
             0
         } else {
             let value = replica.value_at(kind, row, planted::base(since.base))?;
-            let course = match since.span {
-                0 => None,
-                span => {
-                    let before = replica.value_at(kind, row, since.base.checked_sub(u64::from(span))?)?;
-                    let age = (replica.tick() - since.base) as u32;
-                    Some(Course { row: before, age, span })
-                }
-            };
+            let course = course_of(replica, kind, row, since);
+            if since.span != 0 && course.is_none() && self.kinds[kind].changes.predicts {
+                return None;
+            }
             let code = &mut self.kinds[kind];
             let mask = code.note(layout, now, value, course);
             let base = Base { row: value, course: course.filter(|_| code.changes.predicts) };
@@ -185,6 +181,13 @@ impl Encoder {
         };
         Some(Piece { mask, start, len: (self.bits.len() - from) as u32 })
     }
+}
+
+/// Where a row was heading. Looked at also while it is told without: what that costs is compared.
+fn course_of(replica: &Replica, kind: usize, row: u32, since: Since) -> Option<Course<'_>> {
+    let before = since.base.checked_sub(u64::from(since.span)).filter(|_| since.span != 0)?;
+    let row = replica.value_at(kind, row, before)?;
+    Some(Course { row, age: (replica.tick() - since.base) as u32, span: since.span })
 }
 
 const FIRST_ENTRIES: usize = 1024;

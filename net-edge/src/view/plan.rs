@@ -166,14 +166,12 @@ impl PlayerView {
         let at = |tick: u32| self.start + u64::from(tick) - 1;
         let (since, age) = match self.states[chunk + kind].known(now) {
             Known::Nothing => (Since::FULL, 0),
-            Known::At(tick, span) => {
-                let span = if encoder.changes(kind).predicts { span } else { 0 };
-                (Since { base: at(tick), span }, now - tick)
-            }
+            Known::At(tick, span) => (Since { base: at(tick), span }, now - tick),
             Known::Oldest(tick) => (Since { base: at(tick), span: 0 }, AGE_OLDEST),
         };
         if let Some(piece) = encoder.piece(replica, kind, row, since).filter(|_| since != Since::FULL) {
-            let form = Form { age, span: since.span, mask: piece.mask };
+            let span = if encoder.changes(kind).predicts { since.span } else { 0 };
+            let form = Form { age, span, mask: piece.mask };
             return PlannedRow { kind: kind as u16, form, piece };
         }
         let piece = encoder.piece(replica, kind, row, Since::FULL).expect("a row in full needs nothing");
