@@ -23,13 +23,14 @@ mod systems;
 use bevy_ecs::prelude::{IntoScheduleConfigs, World};
 use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
-use ecs_state::{ContentError, Game, InvalidCommand, PlayerId, Registry, Ticking};
+use ecs_state::{ContentError, Game, Interest, InvalidCommand, PlayerId, Reach, Registry, Ticking};
 
 pub use commands::{Command, Rejection};
 pub use content::{Content, content, content_with_population, default_content};
 
 use components::{
-    Drone, Facing, Health, Intent, Kind, Loadout, Pickup, Position, Score, Seat, Shot, Tally, Team, Velocity, Wound,
+    Drone, Facing, Health, Intent, Kind, Loadout, METRE, Pickup, Position, Score, Seat, Shot, Tally, Team, Velocity,
+    Wound,
 };
 use systems::{combat, drones, movement, orders, pickups, projectiles, rounds, seats};
 
@@ -38,6 +39,12 @@ pub const NAME: &str = "arena";
 
 /// Steps in a second. Balance numbers are in seconds and metres and become ticks when the content is read.
 pub const TICKS_PER_SECOND: i32 = 30;
+
+/// How far players see to the right and left of themselves, and up and down.
+pub const SIGHT_METRES: [u32; 2] = [40, 24];
+
+/// What was in sight stays known until it is this much farther: less than half a second of walking.
+pub const SIGHT_MARGIN_METRES: u32 = 3;
 
 /// The rules of the arena.
 #[derive(Debug)]
@@ -70,6 +77,13 @@ impl Game for Arena {
             .component::<Pickup>()
             .component::<Drone>()
             .resource::<Score>();
+    }
+
+    /// What a screen of 16:9 shows that is 80 m wide, with a little on each side; seats and the score from everywhere.
+    fn interest() -> Option<Interest> {
+        let reach = Reach::Rectangle(SIGHT_METRES.map(|metres| metres * METRE as u32).to_vec());
+        let margin = SIGHT_MARGIN_METRES * METRE as u32;
+        Some(Interest::new().near::<Position>(&["x", "y"], reach).margin(margin).always::<Seat>().always::<Score>())
     }
 
     fn systems() -> ScheduleConfigs<ScheduleSystem> {

@@ -163,11 +163,13 @@ impl Brain {
         ahead * closer + aside * 0.8
     }
 
-    /// Mostly towards the nearest enemy, however far; now and then anywhere, which leads round walls in the end.
+    /// Mostly towards the nearest enemy in sight; now and then anywhere, which leads round walls in the end. With nobody in
+    /// sight straight on for a while: who turns all the time meets nobody.
     fn stroll(&mut self, scene: &Scene, tick: Tick) -> Vector {
         let ways = scene.enemies.iter().map(|enemy| enemy.place - scene.me.place);
         let nearest = ways.min_by(|one, other| one.length().total_cmp(&other.length()));
-        let heading = self.heading.at(tick, &mut self.random, (15, 60), |random, _| {
+        let ticks = if nearest.is_some() { (15, 60) } else { (90, 180) };
+        let heading = self.heading.at(tick, &mut self.random, ticks, |random, _| {
             let anywhere = random.next() as u16;
             let is_drawn = random.share() < 0.85;
             nearest.filter(|_| is_drawn).map_or(anywhere, Vector::angle)
