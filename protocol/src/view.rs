@@ -135,7 +135,7 @@ pub struct View {
     decoder: Decoder,
     era: u8,
     /// Newest update that came, 0 for none; and which of the 64 before it have not.
-    seq: u32,
+    seq: u64,
     missing: u64,
     unacknowledged: u32,
     arrivals: Vec<Arrival>,
@@ -245,10 +245,10 @@ impl View {
     fn note_seq(&mut self, seq: u16) -> Option<Applied> {
         let ahead = seq.wrapping_sub(self.seq as u16) as i16;
         if ahead > 0 {
-            let ahead = ahead as u32;
+            let ahead = ahead as u64;
             // The newest until now becomes one of those before; what is between has not come. What would be before
             // the first is not missing.
-            let between = self.missing.checked_shl(ahead).unwrap_or(0);
+            let between = self.missing.checked_shl(ahead as u32).unwrap_or(0);
             let fresh = if ahead > 64 { u64::MAX } else { (1u64 << (ahead - 1)) - 1 };
             self.seq += ahead;
             self.missing = between | fresh;

@@ -82,6 +82,10 @@ fn run(seed: u64, ticks: u64) -> Result<Outcome, String> {
         delay: u64::from(below(&mut dice, 8)),
         jitter: u64::from(below(&mut dice, 12)),
     };
+    let is_reliable = chance(&mut dice, 10);
+    if is_reliable {
+        weather = Weather { loss: 0, doubling: 0, jitter: 0, ..weather };
+    }
     let tight = chance(&mut dice, 40);
     let packet_bytes = 512 + below(&mut dice, 700) as usize;
     let stays = chance(&mut dice, 30);
@@ -115,6 +119,9 @@ fn run(seed: u64, ticks: u64) -> Result<Outcome, String> {
                 player.moments.pop_front();
             }
             player.write(&mut dice, &replica, &mut encoder, &budget, &weather);
+            if is_reliable {
+                player.edge.assume_delivered();
+            }
             player.read(&mut dice, tick, &weather).map_err(|fault| format!("player {}: {fault}", player.number))?;
         }
     }
