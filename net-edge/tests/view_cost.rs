@@ -1,7 +1,7 @@
 //! What a view costs: bits for each entity that moves, and memory asked for while nothing is new. `--nocapture` prints the
 //! figures, with the time that writing takes.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the report")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic is the report, and figures are to be seen")]
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::cell::Cell;
@@ -145,7 +145,7 @@ fn play(turns: u32, every: u32, players: u32) -> Cost {
     let mut encoder = Encoder::new();
     let budget = Budget { bytes: 100_000, packet_bytes: 1_200 };
     let (mut bytes, mut asked, mut time, mut told) = (0usize, 0, Duration::ZERO, 0usize);
-    let mut newest = vec![0u16; ROUND_TRIP + 1];
+    let mut newest = [0u16; ROUND_TRIP + 1];
     for tick in 1..=400u64 {
         let (everyone, owner) = field.step();
         replica.advance(&field.columns, &everyone, &owner, tick).unwrap();

@@ -186,7 +186,7 @@ impl Encoder {
 /// Where a row was heading. Looked at also while it is told without: what that costs is compared.
 fn course_of(replica: &Replica, kind: usize, row: u32, since: Since) -> Option<Course<'_>> {
     let before = since.base.checked_sub(u64::from(since.span)).filter(|_| since.span != 0)?;
-    let row = replica.value_at(kind, row, before)?;
+    let row = replica.value_at(kind, row, planted::course(before))?;
     Some(Course { row, age: (replica.tick() - since.base) as u32, span: since.span })
 }
 
@@ -253,11 +253,12 @@ impl Code {
     }
 }
 
-/// A fault that the fuzz test plants to see that it would be found.
+/// Faults that the fuzz test plants to see that they would be found.
 pub(super) mod planted {
     #[cfg(test)]
     thread_local! {
         pub(in crate::view) static OFF_BY_ONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+        pub(in crate::view) static COURSE_OFF_BY_ONE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
 
     /// The tick whose value is taken as the base: this one, unless a test wants to see what one tick off does.
@@ -265,6 +266,16 @@ pub(super) mod planted {
     pub(in crate::view) fn base(tick: u64) -> u64 {
         #[cfg(test)]
         if OFF_BY_ONE.get() {
+            return tick.saturating_sub(1);
+        }
+        tick
+    }
+
+    /// Likewise the tick from which a row's course is taken.
+    #[inline]
+    pub(in crate::view) fn course(tick: u64) -> u64 {
+        #[cfg(test)]
+        if COURSE_OFF_BY_ONE.get() {
             return tick.saturating_sub(1);
         }
         tick

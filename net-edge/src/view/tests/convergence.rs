@@ -323,3 +323,12 @@ fn a_base_that_is_one_version_off_is_noticed() {
     // In a small match where hardly anything moves the value before may be the same.
     assert!(noticed >= 8, "{noticed} of 10 matches");
 }
+
+#[test]
+fn a_course_that_is_one_version_off_is_noticed() {
+    planted::COURSE_OFF_BY_ONE.set(true);
+    let noticed = (0..10).filter(|seed| run(*seed, 150).is_err()).count();
+    planted::COURSE_OFF_BY_ONE.set(false);
+    // Only where things move on are their courses told.
+    assert!(noticed >= 5, "{noticed} of 10 matches");
+}
