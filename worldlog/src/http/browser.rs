@@ -194,8 +194,7 @@ fn is_numeric_or_local(host: &str) -> bool {
 
 /// The page and what it loads, as they were when this program was built.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../assets/play"]
-#[allow_missing = true]
+#[folder = "../assets/play"]
 struct Page;
 
 fn file(path: &str, headers: &HeaderMap) -> Response {
