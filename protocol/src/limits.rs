@@ -117,6 +117,10 @@ pub const BACKLOG_BYTES_MAX: usize = 256 * 1024;
 pub const INCOMING_MAX: usize = 1_024;
 /// Memory for the first packets of connections that are not accepted yet.
 pub const INCOMING_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// What is sent to an address that may be forged, times what came from it (RFC 9000, section 8.1).
+pub const AMPLIFICATION_MAX: u64 = 3;
+/// Shortest first packet of a connection (RFC 9000, section 14.1).
+pub const FIRST_PACKET_BYTES_MIN: u64 = 1_200;
 /// Handshakes in flight above which addresses must be validated first (Retry).
 pub const HANDSHAKES_BEFORE_RETRY: usize = 256;
 /// Live connections of one edge, unless an operator sets another number.

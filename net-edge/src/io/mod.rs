@@ -10,6 +10,7 @@ pub(crate) mod clock;
 mod cluster;
 mod connection;
 mod quic;
+mod unproven;
 mod wire;
 
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use protocol::limits::{EDGE_EVENTS_MAX, LINGER_MS_MAX, SECRET_BYTES};
 use protocol::outcome::CloseCode;
-use quinn::{Endpoint, TokioRuntime, VarInt};
+use quinn::{Endpoint, VarInt};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -124,15 +125,10 @@ impl EdgeServer {
         let listen = config.listen;
         let endpoint_config = quic::endpoint_config(config.certificates.seed());
         let server = quic::server_config(config.certificates.clone())?;
-        let endpoint = quic::bind(listen)
-            .and_then(|socket| Endpoint::new(endpoint_config, Some(server), socket, Arc::new(TokioRuntime)))
-            .map_err(|source| StartError::Listen { listen, source })?;
+        let (endpoint, unproven) =
+            quic::listen(listen, endpoint_config, server).map_err(|source| StartError::Listen { listen, source })?;
         let counters = Arc::new(Counters::new());
-        let settings = Settings {
-            name: config.name,
-            token_keys: config.token_keys,
-            secrets: Box::new(random_secret),
-        };
+        let settings = Settings { name: config.name, token_keys: config.token_keys, secrets: Box::new(random_secret) };
         let (events, incoming) = mpsc::channel(EDGE_EVENTS_MAX);
         let live = Live::default();
         let shell = Shell {
@@ -145,7 +141,7 @@ impl EdgeServer {
             failures: 0,
             stopped: None,
         };
-        let door = Arc::new(quic::Door { limits: config.limits, web_origins: config.web_origins });
+        let door = Arc::new(quic::Door { limits: config.limits, web_origins: config.web_origins, unproven });
         let accepting = quic::accept(endpoint.clone(), door, events.clone(), Arc::clone(&live), Arc::clone(&counters));
         let tasks = [
             tokio::spawn(shell.run()),

@@ -13,13 +13,14 @@ use protocol::limits::{
 };
 use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt};
+use quinn::{Endpoint, EndpointConfig, Incoming, Runtime, ServerConfig, TokioRuntime, TransportConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::connection::{Talk, converse};
+use super::unproven::{Accounted, Unproven};
 use super::wire::{WEB_ALPN, Wire};
 use super::{Event, Live, StartError};
 use crate::certificates::Certificates;
@@ -81,8 +82,21 @@ fn transport() -> TransportConfig {
     transport
 }
 
+/// Listens. Of addresses that may be forged the second keeps account.
+pub(super) fn listen(
+    listen: SocketAddr,
+    config: EndpointConfig,
+    server: ServerConfig,
+) -> io::Result<(Endpoint, Arc<Unproven>)> {
+    let socket = TokioRuntime.wrap_udp_socket(bind(listen)?)?;
+    let unproven = Arc::new(Unproven::default());
+    let socket = Arc::new(Accounted { socket, unproven: Arc::clone(&unproven) });
+    let endpoint = Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))?;
+    Ok((endpoint, unproven))
+}
+
 /// Opens the socket. All addresses of IPv6 take players of IPv4 too, whatever the system's default.
-pub(super) fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
     let domain = Domain::for_address(listen);
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if domain == Domain::IPV6 && listen.ip().is_unspecified() {
@@ -118,6 +132,7 @@ pub(super) struct Door {
     pub(super) limits: EdgeLimits,
     /// Empty: any.
     pub(super) web_origins: Vec<String>,
+    pub(super) unproven: Arc<Unproven>,
 }
 
 /// Accepts connections until the endpoint closes.
@@ -171,11 +186,15 @@ pub(super) async fn accept(
 }
 
 async fn serve(incoming: Incoming, handshake: InFlight, talk: Talk, door: &Door) {
+    let unproven = (!incoming.remote_address_validated()).then(|| door.unproven.open(incoming.remote_address()));
     let Ok(connecting) = incoming.accept() else { return };
     let wait = Duration::from_millis(HANDSHAKE_MS_MAX);
     // Dropped in time: QUIC closes what did not become a connection.
     let connected = tokio::time::timeout(wait, connecting).await;
     let Ok(Ok(connection)) = connected else { return };
+    if let Some(handshake) = unproven {
+        handshake.proven();
+    }
     // WebTransport's part of it counts as well. Dropped in time here too.
     let ready =
         tokio::time::timeout(Duration::from_millis(HELLO_MS_MAX), Wire::accept(connection, &door.web_origins)).await;
