@@ -31,9 +31,11 @@ fn a_match_is_played_listed_exported_and_replayed_while_it_runs() {
     for (key, expected) in [("joined", 8), ("commands_lost", 0), ("duplicates", 0), ("hash_mismatches", 0)] {
         assert_eq!(report[key], expected, "{key} in {report}");
     }
-    for key in ["commands_acked", "deltas", "hash_checks"] {
+    for key in ["commands_acked", "deltas"] {
         assert!(report[key].as_u64().unwrap() > 100, "{key} in {report}");
     }
+    // One for each baseline, and one a second or more often.
+    assert!(report["hash_checks"].as_u64().unwrap() >= 3 * 8, "{report}");
     assert!(report["ack_ms"]["p99"].as_f64().unwrap() > 0.0);
 
     let status = bench.run(&["status", "--data", "d", "--json"]).object();
