@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use aeron_cluster::member::{Durability, MemberEndpoints, TimeoutPreset};
 
+use net_edge::EdgeLimits;
+
 use super::settings::SETTINGS;
 use super::{Config, ConfigError};
 
@@ -114,6 +116,45 @@ fn variables_take_the_place_of_the_file() {
     assert_eq!(said, "WORLDLOG_NODE_HEAP_MIB is \"much\", but must be a whole number from 64 to 65536");
     let without_id = LEAST.replace("[node]\nid = 0", "[node]");
     assert_eq!(refusal(&without_id, &[]), "node.id is missing; write it into the file, or set WORLDLOG_NODE_ID");
+}
+
+#[test]
+fn limits_of_an_edge_are_those_of_the_protocol_until_they_are_set() {
+    let edge =
+        |text: &str, variables: &[(&str, &str)]| check(&format!("{LEAST}{text}"), variables).unwrap().edge.unwrap();
+    assert_eq!(edge("[edge]\nopen_match = true", &[]).limits, EdgeLimits::default());
+    let text = "[edge.limits]\nconnections = 100\nhandshakes_before_retry = 0";
+    let limits = edge(text, &[("WORLDLOG_EDGE_LIMITS_FRAMES_PER_SECOND", "500")]).limits;
+    let expected =
+        EdgeLimits { connections: 100, handshakes_before_retry: 0, frames_per_second: 500, ..EdgeLimits::default() };
+    assert_eq!(limits, expected);
+
+    let said = refusal(&format!("{LEAST}[edge.limits]\nconections = 1"), &[]);
+    assert!(said.starts_with("edge.limits.conections is not known; known are connections, "), "{said}");
+    let said = refusal(&format!("{LEAST}[edge.limits]\nconnections = 1000000"), &[]);
+    assert_eq!(said, "edge.limits.connections is 1000000, but must be a whole number from 1 to 65536");
+    let said = refusal(&format!("{LEAST}[edge]\nlimits = 3"), &[]);
+    assert_eq!(said, "edge.limits is 3, but must be a section");
+    let said = refusal(LEAST, &[("WORLDLOG_EDGE_LIMITS_FRAMES", "1")]);
+    assert!(said.contains("known are WORLDLOG_EDGE_LIMITS_CONNECTIONS, "), "{said}");
+    assert!(
+        refusal(&format!("{LEAST}[\"edge.limits\"]\nconnections = 1"), &[]).starts_with("[edge.limits] is not known")
+    );
+}
+
+#[test]
+fn certificates_and_pages_of_an_edge_are_checked() {
+    let edge = |text: &str| check(&format!("{LEAST}[edge]\n{text}"), &[]).map(|config| config.edge.unwrap());
+    let pair = edge("certificate_file = \"a.pem\"\ncertificate_key_file = \"/k/b.pem\"").unwrap().certificate_files;
+    assert_eq!(pair, Some((PathBuf::from("/srv/member-0/a.pem"), PathBuf::from("/k/b.pem"))));
+    let said = edge("certificate_file = \"a.pem\"").unwrap_err().to_string();
+    assert!(said.contains("give both or none"), "{said}");
+    let origins = edge("web_origins = \"https://a.example, http://b.example:81\"").unwrap().web_origins;
+    assert_eq!(origins, ["https://a.example", "http://b.example:81"]);
+    for wrong in ["a.example", "https://a.example/", "https://", "wss://a.example"] {
+        let said = edge(&format!("web_origins = {wrong:?}")).unwrap_err().to_string();
+        assert!(said.starts_with("edge.web_origins is ") && said.contains("https://game.example"), "{said}");
+    }
 }
 
 #[test]

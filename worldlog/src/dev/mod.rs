@@ -96,6 +96,7 @@ impl Dev {
             certificates: edge.certificates().clone(),
             game: G::NAME,
             manifest_hash: Simulation::<G>::manifest().map_err(|error| error.to_string())?.hash(),
+            any_name: options.guests,
             guests: (options.guests || options.http.ip().is_loopback()).then_some(signer),
             matches: Box::new(HostMatches(Arc::clone(&host))),
         };

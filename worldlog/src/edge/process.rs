@@ -105,6 +105,7 @@ impl EdgeProcess {
             certificates: edge.certificates().clone(),
             game: game.name,
             manifest_hash: game.manifest_hash,
+            any_name: true,
             guests: section.guests.then_some(signer),
             matches: Box::new(known_match.clone()),
         };

@@ -3,12 +3,13 @@
 //! Same origin only: no answer allows another page to read it. What gives something away ([`token`]) also looks at who
 //! asks, because a page of anyone can send a request that it may not read the answer of.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path as UrlPath, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -31,6 +32,9 @@ pub(crate) struct Browsers {
     pub(crate) manifest_hash: u64,
     /// Signs tokens for guests; `None` where nobody is let in unasked.
     pub(crate) guests: Option<TokenSigner>,
+    /// Whether guests may come by any name of this address. Where it was not asked for, a name could be one that a page of
+    /// somebody else has led here.
+    pub(crate) any_name: bool,
     pub(crate) matches: Box<dyn OpenMatches>,
 }
 
@@ -96,9 +100,9 @@ impl Browsers {
     }
 }
 
-async fn edge(State(browsers): State<Arc<Browsers>>) -> Response {
+async fn edge(State(browsers): State<Arc<Browsers>>, headers: HeaderMap) -> Response {
     let Browsers { certificates, quic, .. } = &*browsers;
-    let quic = crate::cli::loopback(*quic);
+    let quic = reached_at(*quic, text(&headers, &header::HOST));
     let hashes: Vec<_> = certificates.sha256().iter().map(|hash| to_hex(hash)).collect();
     let alpn = [String::from_utf8_lossy(ALPN), "h3".into()];
     no_store(json!({
@@ -127,7 +131,7 @@ async fn token(State(browsers): State<Arc<Browsers>>, headers: HeaderMap, Query(
         let why = "this process gives no tokens to guests: it is reached by more than this machine, or is told not to";
         return refused(StatusCode::FORBIDDEN, why);
     };
-    if !is_own_page(&headers) {
+    if !is_own_page(&headers, browsers.any_name) {
         return refused(StatusCode::FORBIDDEN, "only pages of this address may ask for tokens");
     }
     let match_id = match browsers.match_of(wanted.match_id) {
@@ -170,24 +174,34 @@ fn guest() -> String {
 
 /// Whether no page asks, or one of this address. A name that somebody else's name server gives this address is another
 /// page's.
-fn is_own_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let host = text(header::HOST).unwrap_or_default();
-    let is_ours = match text(header::ORIGIN) {
-        Some(origin) => origin.strip_prefix("http://").is_some_and(|authority| authority == host),
-        None => headers.get(header::ORIGIN).is_none(),
+fn is_own_page(headers: &HeaderMap, any_name: bool) -> bool {
+    let host = text(headers, &header::HOST).unwrap_or_default();
+    let is_ours = match text(headers, &header::ORIGIN) {
+        // Behind a proxy the page is of HTTPS.
+        Some(origin) => ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(host)),
+        None => !headers.contains_key(header::ORIGIN),
     };
-    let is_near = matches!(text(SITE), None | Some("same-origin" | "none"));
-    is_ours && is_near && is_numeric_or_local(host)
+    let is_near = matches!(text(headers, &SITE), None | Some("same-origin" | "none"));
+    is_ours && is_near && (any_name || is_numeric_or_local(host))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn is_numeric_or_local(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| match port.parse::<u16>() {
-        Ok(_) => name,
-        Err(_) => host,
-    });
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+/// Where players connect: who listens on all addresses is reached by the name that was good for this request.
+fn reached_at(quic: SocketAddr, host: Option<&str>) -> String {
+    let named = host.filter(|_| quic.ip().is_unspecified()).and_then(|host| host.parse::<Authority>().ok());
+    match named {
+        Some(name) if !name.host().eq_ignore_ascii_case("localhost") => format!("{}:{}", name.host(), quic.port()),
+        _ => crate::cli::loopback(quic).to_string(),
+    }
 }
 
 // ---- the page -----------------------------------------------------------------------------------------
@@ -238,13 +252,14 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn tokens_are_for_pages_of_this_address_and_for_programs() {
         let asks = |pairs: &[(&'static str, &'static str)]| {
             let pairs =
                 pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-            is_own_page(&pairs.collect())
+            is_own_page(&pairs.collect(), false)
         };
         assert!(asks(&[("host", "127.0.0.1:7777")]), "a program");
         assert!(asks(&[("host", "[::1]:7777")]) && asks(&[("host", "localhost")]));
@@ -258,5 +273,21 @@ mod tests {
         assert!(!asks(&[("host", "127.0.0.1:7777"), ("origin", "null")]));
         assert!(!asks(&[("host", "127.0.0.1:7777"), ("sec-fetch-site", "cross-site")]));
         assert!(!asks(&[("host", "evil.example:7777"), ("origin", "http://evil.example:7777")]), "rebound names");
+        let named = [("host", "game.example"), ("origin", "https://game.example")];
+        let named = named.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        assert!(is_own_page(&named.into_iter().collect(), true), "who is told to let guests in has a name");
+    }
+
+    #[test]
+    fn who_listens_everywhere_is_reached_by_the_name_that_was_asked_for() {
+        let everywhere = SocketAddr::from(([0; 4], 4433));
+        let at = |host| reached_at(everywhere, host);
+        assert_eq!(at(Some("192.0.2.7:7777")), "192.0.2.7:4433");
+        assert_eq!(at(Some("game.example")), "game.example:4433");
+        assert_eq!(at(Some("[2001:db8::1]:80")), "[2001:db8::1]:4433");
+        for unusable in [None, Some("localhost:7777"), Some("a b"), Some("")] {
+            assert_eq!(at(unusable), "127.0.0.1:4433");
+        }
+        assert_eq!(reached_at(([127, 0, 0, 1], 9).into(), Some("game.example")), "127.0.0.1:9");
     }
 }
