@@ -2,7 +2,12 @@
 //!
 //! `cargo xtask soak loss` plays each row for a minute and prints the table.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, reason = "each test file uses its part; a panic is the report")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "each test file uses its part; a panic is the report"
+)]
 
 mod program;
 
