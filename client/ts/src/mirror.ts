@@ -69,9 +69,9 @@ export class Mirror<C extends Components = Components> {
     return this.#view?.tick ?? this.#tick;
   }
 
-  /** The tick up to which all is here. */
-  get knownTick(): number {
-    return this.#view?.known ?? this.#tick;
+  /** Whether what a tick did can be seen. */
+  shows(tick: number): boolean {
+    return this.#view?.shows(tick) ?? tick <= this.#tick;
   }
 
   get position(): bigint {

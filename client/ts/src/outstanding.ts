@@ -68,9 +68,9 @@ export class Outstanding {
   }
 
   /** Tells outcomes whose effects are here. */
-  settle(knownTick: number): void {
+  settle(shows: (tick: number) => boolean): void {
     for (const entry of this.#entries) {
-      if (entry.outcome !== undefined && !entry.isTold && entry.outcome.tick <= knownTick) {
+      if (entry.outcome !== undefined && !entry.isTold && shows(entry.outcome.tick)) {
         entry.isTold = true;
         entry.settle(entry.outcome);
       }

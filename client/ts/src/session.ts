@@ -419,7 +419,7 @@ export class Session<C extends Components = Components> {
 
   #settle(): void {
     if (!this.mirror.isInSync) return;
-    this.#outstanding.settle(this.mirror.knownTick);
+    this.#outstanding.settle((tick) => this.mirror.shows(tick));
     if (!this.#outstanding.isFull) for (const wake of this.#room.splice(0)) wake();
   }
 

@@ -58,7 +58,6 @@ export class View implements Receiver {
   #seq = 0;
   #missing = 0n;
   #unacknowledged = 0;
-  #complete: number;
   #settled: number;
   #fault: ViewFault | undefined;
 
@@ -69,7 +68,7 @@ export class View implements Receiver {
     private readonly start: number,
   ) {
     this.#told = columns.manifest.layouts.map(() => new Map());
-    this.#newest = this.#reading = this.#swept = this.#complete = this.#settled = start;
+    this.#newest = this.#reading = this.#swept = this.#settled = start;
   }
 
   /** Takes an update. Throws ViewFault or ReadError: the view must be replaced then. */
@@ -123,7 +122,6 @@ export class View implements Receiver {
     arrival.came |= 1 << part;
     arrival.hash ??= hash;
     const isComplete = arrival.came === 2 ** parts - 1;
-    if (isComplete) this.#complete = Math.max(this.#complete, tick);
     const expected = isComplete && tick === this.#newest ? arrival.hash : undefined;
     if (expected !== undefined) {
       const found = this.columns.totalHash();
@@ -148,9 +146,11 @@ export class View implements Receiver {
     return this.#newest;
   }
 
-  /** The tick whose effects are all here: outcomes up to it may be told. */
-  get known(): number {
-    return Math.max(this.#complete, this.#settled);
+  /** Whether what a tick did is here, as far as the edge told it: then its outcomes may be told. */
+  shows(tick: number): boolean {
+    if (tick <= this.#settled) return true;
+    const arrival = this.#arrivals[tick % LATE_TICKS];
+    return arrival !== undefined && arrival.tick === tick && arrival.came === 2 ** arrival.parts - 1;
   }
 
   /** Updates that came and updates that did not, of the last 64. */
