@@ -67,6 +67,8 @@ struct Viewer {
     entities: Vec<u32>,
     next: Vec<u32>,
     rows_epoch: u64,
+    /// A tick of which the player awaits that it is settled: its outcomes wait for that.
+    awaited: u64,
     /// Written this tick.
     packets: Vec<Bytes>,
     buffer: BytesMut,
@@ -124,6 +126,7 @@ impl Views {
             entities,
             next: Vec::new(),
             rows_epoch: self.lens.rows_epoch(),
+            awaited: 0,
             packets: Vec::new(),
             buffer: BytesMut::new(),
         };
@@ -169,10 +172,11 @@ impl Views {
         Ok(())
     }
 
-    /// The player is told of the next tick even if it brings nothing: an outcome waits for it.
+    /// The player is told of this tick even if it brings nothing, and of those after it until it is known to hold this
+    /// one: an outcome waits for that.
     pub(super) fn call_for_update(&mut self, id: ConnectionId) {
         if let Ok(place) = self.place(id) {
-            self.viewers[place].view.call_for_update();
+            self.viewers[place].awaited = self.replica.tick();
         }
     }
 
@@ -225,7 +229,7 @@ struct Tick<'a> {
 
 impl Tick<'_> {
     fn write(&self, viewer: &mut Viewer, encoder: &mut Encoder) {
-        let Viewer { player, carrier, view, path, entities, next, rows_epoch, packets, buffer, .. } = viewer;
+        let Viewer { player, carrier, view, path, entities, next, rows_epoch, awaited, packets, buffer, .. } = viewer;
         let lens = self.lens;
         let admits = |entity, component| lens.admits_row(*player, entity, component);
         if !lens.is_everything() {
@@ -237,6 +241,9 @@ impl Tick<'_> {
             }
         } else if self.has_other_entities {
             view.see(self.replica, self.everything);
+        }
+        if view.settled() < *awaited {
+            view.call_for_update();
         }
         packets.clear();
         let Some(budget) = self.budget(*carrier, path) else { return };
