@@ -335,6 +335,24 @@ fn the_counter_of_a_recording_is_that_of_its_archive() {
     assert_eq!(counter.position(transport.counters()), None);
 }
 
+/// A real driver shows a counter's record before it writes its registration id. Taken as it is then, the counter would be
+/// another's a moment later, and a recording that has just begun would seem to have ended at 0.
+#[test]
+fn a_counter_is_found_when_it_is_registered_and_not_before() {
+    let driver = Driver::new();
+    let (mut transport, mut client) = connect(&driver, |_: &mut Archive, _: i64, _: &Request<'_>| {});
+    let id = driver.show_counter(RECORDING_POSITION, &recording_key(3, 5, "aeron:ipc", ARCHIVE_ID), "", 0);
+    let (peer, mut rounds) = (driver.clone(), 0);
+    driver.add_peer(move || {
+        rounds += 1;
+        if rounds == 3 {
+            peer.register_counter(id);
+        }
+    });
+    let counter = client.await_recording(&mut transport, 5).unwrap();
+    assert_eq!(counter.position(transport.counters()), Some(0), "it is still the same counter");
+}
+
 #[test]
 fn waiting_for_a_recording_ends_when_it_does() {
     let driver = Driver::new();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{
     Action, BEGIN_FLAG, COUNTER_ALLOCATED, COUNTER_UNUSED, CounterRecord, Counters, END_FLAG, Fragment, Image,
-    OfferError, Publication, PublicationId, Subscription, SubscriptionId, Transport, TransportError, uri,
+    OfferError, Publication, PublicationId, Subscription, SubscriptionId, Transport, TransportError, UNREGISTERED, uri,
 };
 
 /// How far one round of waiting moves the time.
@@ -169,7 +169,14 @@ impl Driver {
 
     /// Makes a counter with an owner, as the consensus module and archive do.
     pub fn allocate_counter(&self, type_id: i32, key: &[u8], label: &str, value: i64) -> i32 {
-        let registration_id = self.take_id();
+        let id = self.show_counter(type_id, key, label, value);
+        self.register_counter(id);
+        id
+    }
+
+    /// The first half of allocating a counter, as the driver does it: everybody sees it, and it is nobody's yet.
+    pub fn show_counter(&self, type_id: i32, key: &[u8], label: &str, value: i64) -> i32 {
+        let registration_id = UNREGISTERED;
         let mut state = self.state.borrow_mut();
         let id = state.counters.len() as i32;
         let mut padded = key.to_vec();
@@ -177,6 +184,12 @@ impl Driver {
         let record = CounterRecord { id, type_id, registration_id, owner_id: 0, key: padded, label: label.to_owned() };
         state.counters.push(Counter { record, state: COUNTER_ALLOCATED, value });
         id
+    }
+
+    /// The second half: it is its client's.
+    pub fn register_counter(&self, id: i32) {
+        let registration_id = self.take_id();
+        self.state.borrow_mut().counters[id as usize].record.registration_id = registration_id;
     }
 
     /// Frees a counter.

@@ -255,6 +255,10 @@ pub const COUNTER_UNUSED: i32 = 0;
 /// A counter's record is in use.
 pub const COUNTER_ALLOCATED: i32 = 1;
 
+/// The registration id of a counter that no client asked for, and of one that a client is just being given: the driver
+/// shows the record first and says afterwards whose it is.
+pub const UNREGISTERED: i64 = 0;
+
 /// What the driver knows about one counter. The value is read with [`Counters::value`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CounterRecord {
@@ -262,7 +266,7 @@ pub struct CounterRecord {
     pub id: i32,
     /// What it counts; ids of Aeron's own types are in [`crate::counters`].
     pub type_id: i32,
-    /// Tells one use of the record from the next.
+    /// Tells one use of the record from the next; [`UNREGISTERED`] for the driver's own, and for a moment when new.
     pub registration_id: i64,
     /// The client that allocated it; 0 for the driver.
     pub owner_id: i64,
@@ -287,11 +291,12 @@ pub trait Counters {
 }
 
 impl dyn Counters + '_ {
-    /// The first counter of a type whose record satisfies `is_it`.
+    /// The first counter of a client, of one type, whose record satisfies `is_it`. One that is not registered yet is
+    /// not there yet: its record would count as another's a moment later.
     pub fn find(&self, type_id: i32, is_it: &dyn Fn(&CounterRecord) -> bool) -> Option<CounterRecord> {
         let mut found = None;
         self.for_each(&mut |record| {
-            if record.type_id == type_id && is_it(record) {
+            if record.registration_id != UNREGISTERED && record.type_id == type_id && is_it(record) {
                 found = Some(record.clone());
             }
             found.is_none()

@@ -89,14 +89,14 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Asks the leader's consensus module, and waits.
 fn take(leader: &Member, answer: Answer) -> Done {
     let mut transport = leader.connect()?;
-    let before = newest(leader).map_or(-1, |snapshot| snapshot.log_position);
+    let before = newest(leader)?.map_or(-1, |snapshot| snapshot.log_position);
     let cluster_id = leader.config.cluster_id;
     let begun = Instant::now();
     let toggle = ControlToggle::find(transport.counters(), cluster_id).map_err(|error| refused(leader, &error))?;
     toggle.request(transport.counters(), ControlRequest::Snapshot).map_err(|error| refused(leader, &error))?;
     wait(&toggle, &mut transport, begun, answer).map_err(|error| refused(leader, &error))?;
     // Its index has the snapshot before the module says that it is done; one that failed is not in it.
-    let taken = newest(leader).filter(|snapshot| snapshot.log_position > before);
+    let taken = newest(leader)?.filter(|snapshot| snapshot.log_position > before);
     let taken = taken.ok_or_else(|| refused(leader, &ToggleError::SnapshotFailed))?;
     let seconds = begun.elapsed().as_secs_f64();
     let (member, position, term) = (leader.config.member_id, taken.log_position, taken.leadership_term_id);
@@ -148,8 +148,13 @@ fn refused(member: &Member, error: &ToggleError) -> Failure {
     Failure::Failed(format!("member {id} in {}: {error}{hint}", member.folder().display()))
 }
 
-fn newest(member: &Member) -> Option<SnapshotGroup> {
-    RecordingLog::read(&member.config.directories.cluster).ok()?.latest_snapshot(cluster_service::SERVICE_COUNT)
+fn newest(member: &Member) -> Result<Option<SnapshotGroup>, Failure> {
+    Ok(index_of(member)?.latest_snapshot(cluster_service::SERVICE_COUNT))
+}
+
+fn index_of(member: &Member) -> Result<RecordingLog, Failure> {
+    let read = RecordingLog::read(&member.config.directories.cluster);
+    read.map_err(|error| Failure::Failed(format!("member {}: {error}", member.config.member_id)))
 }
 
 /// Length of both parts of a snapshot, if the archive's catalog says so.
@@ -167,8 +172,7 @@ fn list_of_members(members: &Members, answer: Answer) -> Done {
     let mut found = Vec::new();
     for member in members.all() {
         let id = member.config.member_id;
-        let index = RecordingLog::read(&member.config.directories.cluster);
-        let index = index.map_err(|error| Failure::Failed(format!("member {id}: {error}")))?;
+        let index = index_of(member)?;
         for snapshot in index.snapshots(cluster_service::SERVICE_COUNT) {
             let entry = index.entries.iter().find(|entry| Some(&entry.recording_id) == snapshot.recording_ids.first());
             found.push(json!({
