@@ -8,6 +8,7 @@ use protocol::limits::{SECRET_BYTES, SERVER_FRAME_BYTES_MAX};
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
 use protocol::session::{self, ClientMessageT, ResyncT, ServerMessage, decode_server, encode_client};
+use protocol::update::AckPace;
 use protocol::{Epoch, MatchId, PlayerId, PlayerSessionId, Tick};
 use quinn::{ConnectionError, ReadError, RecvStream, VarInt, WriteError};
 
@@ -84,8 +85,9 @@ struct Talk<'a> {
     resync_at: Instant,
     /// There is more to send than the pace allows now.
     is_held_back: bool,
-    /// When the edge must be told of the updates that came.
+    /// When the edge must be told of the updates that came, and what that depends on.
     ack_at: Option<Instant>,
+    ack_pace: AckPace,
     /// What the edge said before closing, and how long we wait for it to do so.
     closing: Option<(u64, String)>,
     closing_until: Instant,
@@ -106,6 +108,7 @@ impl<'a> Talk<'a> {
             resync_at: now,
             is_held_back: false,
             ack_at: None,
+            ack_pace: AckPace::default(),
             closing: None,
             closing_until: now,
         }
@@ -127,6 +130,9 @@ impl<'a> Talk<'a> {
                 outbox.clear();
                 written = 0;
                 self.fill(now, &mut outbox);
+                if !outbox.is_empty() {
+                    self.ack_pace.note_command(now);
+                }
                 // What is to be sent anyway takes the acknowledgement along in its packet.
                 if self.ack_at.is_some_and(|at| at <= now || !outbox.is_empty()) {
                     self.acknowledge();
@@ -462,14 +468,14 @@ impl<'a> Talk<'a> {
     fn handle_update(&mut self, bytes: &[u8]) -> Result<(), Parting> {
         let Some(manifest) = self.manifest.clone().filter(|_| self.is_joined) else { return Ok(()) };
         let now = Instant::now();
-        let (applied, unacknowledged) = {
+        let (applied, has_news, has_gap) = {
             let mut mirror = self.shared.mirror_mut(&manifest);
-            (mirror.handle_update(bytes), mirror.unacknowledged())
+            let applied = mirror.handle_update(bytes);
+            (applied, mirror.unacknowledged() > 0, mirror.has_gap())
         };
-        match unacknowledged {
-            0 => {}
-            1 => self.ack_at = self.ack_at.or(Some(now + ACK_WAIT_MAX)),
-            _ => self.ack_at = Some(now),
+        if has_news {
+            self.ack_pace.note_update(now);
+            self.ack_at = self.ack_pace.due(has_gap);
         }
         self.follow(applied, now)?;
         self.shared.settle(now);
@@ -478,6 +484,7 @@ impl<'a> Talk<'a> {
 
     fn acknowledge(&mut self) {
         self.ack_at = None;
+        self.ack_pace.note_ack();
         let ack = self.manifest.as_ref().and_then(|manifest| self.shared.mirror_mut(manifest).ack());
         if let Some(ack) = ack {
             // One that is lost is made good by the next.
@@ -578,8 +585,6 @@ fn broken(reason: &str) -> Parting {
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// Bytes after which no further frame is put behind those that wait to be written.
 const OUTBOX_BYTES: usize = 8 * 1024;
-/// An update is acknowledged within this time, or with the next one.
-const ACK_WAIT_MAX: Duration = Duration::from_millis(50);
 /// Just above what an edge allows in the long run.
 const RESYNC_INTERVAL: Duration = Duration::from_millis(1_100);
 /// From the word that the edge closes to the close itself; outcomes may still come.

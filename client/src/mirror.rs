@@ -313,6 +313,10 @@ impl Mirror {
     }
 
     /// Updates that the edge does not know to have come.
+    pub(crate) fn has_gap(&self) -> bool {
+        self.view().is_some_and(View::has_gap)
+    }
+
     pub(crate) fn unacknowledged(&self) -> u32 {
         self.view().map_or(0, View::unacknowledged)
     }

@@ -25,6 +25,9 @@ pub struct EdgeConfig {
     pub web_origins: Vec<String>,
     /// What one player, one network and all together may take.
     pub limits: EdgeLimits,
+    /// Threads that move packets; 0: one for every two cores, as the others run matches and write what players are told.
+    /// One is cheapest for as many players as it can serve: nothing is handed from thread to thread.
+    pub threads: usize,
 }
 
 impl EdgeConfig {
@@ -33,7 +36,7 @@ impl EdgeConfig {
     pub fn new(listen: SocketAddr, token_keys: Vec<TokenPublicKey>, certificates: Certificates) -> Self {
         let name = concat!("worldlog-edge/", env!("CARGO_PKG_VERSION")).to_owned();
         let (web_origins, limits) = (Vec::new(), EdgeLimits::default());
-        Self { listen, name, token_keys, certificates, web_origins, limits }
+        Self { listen, name, token_keys, certificates, web_origins, limits, threads: 0 }
     }
 }
 

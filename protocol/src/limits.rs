@@ -104,8 +104,15 @@ pub const UPDATE_PACKET_BYTES_MAX: usize = 1_150;
 pub const UPDATE_TICK_BYTES_MAX: usize = 8 * 1024;
 /// Datagrams that may wait for the network before a player is told nothing for a tick: what is told then is newer.
 pub const DATAGRAMS_WAIT_MAX: usize = 2;
-/// Views that one thread writes; an edge takes further threads for more.
-pub const VIEWS_A_THREAD: usize = 64;
+/// Views that one thread writes; an edge takes further threads for more. Waking a thread costs as much as some fifty
+/// views, and one that was woken looks for more work for a while.
+pub const VIEWS_A_THREAD: usize = 256;
+/// Longest that an update waits for its acknowledgement when a command is about to take it along, in milliseconds.
+pub const ACK_RIDE_MS: u64 = 100;
+/// Longest that it waits otherwise, in milliseconds.
+pub const ACK_WAIT_MS: u64 = 50;
+/// Threads of one edge that move packets.
+pub const EDGE_THREADS_MAX: usize = 64;
 /// Longest summary of what a mirror holds; with the rest of a Resume it fits a frame of a client.
 pub const HELD_BYTES_MAX: usize = 3 * 1024;
 

@@ -62,11 +62,15 @@
 //!                                                           bit i of missing: seq - 1 - i has not come, i < 64
 //! ```
 
+mod ack;
+
+pub use ack::{Ack, AckPace};
+
 use thiserror::Error;
 
 use crate::EntityId;
 use crate::bits::{BitReader, BitWriter, bit_length};
-use crate::bytes::{ReadError, Reader, put_varint, unzigzag, zigzag};
+use crate::bytes::{ReadError, Reader, unzigzag, zigzag};
 use crate::limits::{BASE_AGE_TICKS_MAX, ENTITIES_MAX, UPDATE_PARTS_MAX};
 use crate::manifest::{Field, FieldKind, Layout, Manifest};
 
@@ -137,47 +141,6 @@ impl Header {
             has_hash: head[7] & 64 != 0,
             has_absences: head[7] & 128 != 0,
         })
-    }
-}
-
-/// What a client says of the updates that came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ack {
-    /// Low byte of the era.
-    pub era: u8,
-    /// The newest that came.
-    pub seq: u16,
-    /// Bit `i`: `seq - 1 - i` has not come.
-    pub missing: u64,
-}
-
-impl Ack {
-    /// Longest encoded form, in bytes.
-    pub const BYTES_MAX: usize = 14;
-
-    /// The bytes that travel in a datagram.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(Self::BYTES_MAX);
-        out.extend_from_slice(&[ACK_TYPE, self.era]);
-        out.extend_from_slice(&self.seq.to_le_bytes());
-        put_varint(&mut out, self.missing);
-        out
-    }
-
-    /// Reads a datagram from a client.
-    ///
-    /// # Errors
-    /// When the bytes are no acknowledgement.
-    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
-        let mut reader = Reader::new(bytes);
-        let head = reader.take(4)?;
-        if head[0] != ACK_TYPE {
-            return Err(ReadError { offset: 0, reason: "the type is not that of an acknowledgement" });
-        }
-        let missing = reader.varint()?;
-        reader.finish()?;
-        Ok(Self { era: head[1], seq: u16::from_le_bytes([head[2], head[3]]), missing })
     }
 }
 

@@ -292,10 +292,16 @@ impl View {
         Ok(Applied::New { tick, is_complete, is_checked: expected.is_some() })
     }
 
-    /// Updates taken since the last [`View::ack`]: at 2, or 50 ms after the first, an acknowledgement is due.
+    /// Updates taken since the last [`View::ack`]; [`AckPace`](crate::update::AckPace) says when the next is due.
     #[must_use]
     pub const fn unacknowledged(&self) -> u32 {
         self.unacknowledged
+    }
+
+    /// Whether one of the last few updates did not come, or not yet.
+    #[must_use]
+    pub const fn has_gap(&self) -> bool {
+        self.missing & 0b1111 != 0
     }
 
     /// What to tell the edge of the updates that came; `None` before the first.

@@ -73,13 +73,9 @@ impl Edge {
                 continue;
             }
             let mut frames = Frames::default();
+            let mut datagrams = None;
             match written {
-                Some((Carrier::Datagrams, packets)) => {
-                    for bytes in packets {
-                        sent_bytes += bytes.len();
-                        self.actions.push_back(Action::Datagram { to: *id, bytes });
-                    }
-                }
+                Some((Carrier::Datagrams, packets)) => datagrams = Some(packets),
                 Some((Carrier::Stream, packets)) => frames.updates.extend(packets),
                 None => {
                     let encode = || encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), everyone);
@@ -91,12 +87,16 @@ impl Edge {
             }
             frames.outcomes = player.take_outcomes();
             told += 1;
-            if frames.is_empty() {
-                continue;
+            // Frames first: their connection is woken first then, and what it writes shares a packet with the datagram.
+            if !frames.is_empty() {
+                sent_bytes += frames.len();
+                player.note_queued(frames.len());
+                self.actions.push_back(Action::State { to: *id, frames });
             }
-            sent_bytes += frames.len();
-            player.note_queued(frames.len());
-            self.actions.push_back(Action::State { to: *id, frames });
+            for bytes in datagrams.into_iter().flatten() {
+                sent_bytes += bytes.len();
+                self.actions.push_back(Action::Datagram { to: *id, bytes });
+            }
         }
         self.counters.sent_bytes.add(sent_bytes);
         self.counters.deltas.add(told);

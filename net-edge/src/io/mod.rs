@@ -20,10 +20,11 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use dashmap::DashMap;
-use protocol::limits::{EDGE_EVENTS_MAX, LINGER_MS_MAX, SECRET_BYTES};
+use protocol::limits::{EDGE_EVENTS_MAX, EDGE_THREADS_MAX, LINGER_MS_MAX, SECRET_BYTES};
 use protocol::outcome::CloseCode;
 use quinn::{Endpoint, VarInt};
 use thiserror::Error;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -96,7 +97,8 @@ pub struct EdgeServer {
     counters: Arc<Counters>,
     events: mpsc::Sender<Event>,
     live: Live,
-    tasks: [JoinHandle<()>; 3],
+    /// Ends the edge's threads, and the first of them. `None` once they are to end.
+    threads: Option<(oneshot::Sender<()>, std::thread::JoinHandle<()>)>,
 }
 
 /// Why an edge did not start.
@@ -114,15 +116,20 @@ pub enum StartError {
     /// Certificate and key do not fit each other, or TLS.
     #[error("the certificate: {0}")]
     Certificate(String),
+    /// The system gives no thread.
+    #[error("a thread for the edge: {0}; the limit of this user's processes may be reached (ulimit -u)")]
+    Thread(#[source] std::io::Error),
 }
 
 impl EdgeServer {
-    /// Listens for players and connects to the cluster. Needs a tokio runtime around it.
+    /// Listens for players and connects to the cluster, in threads of its own.
     ///
     /// # Errors
-    /// When the address is taken or the certificate is of no use.
+    /// When the address is taken, the certificate is of no use, or there is no thread.
     pub fn start(config: EdgeConfig, cluster: Arc<dyn Cluster>) -> Result<Self, StartError> {
         let listen = config.listen;
+        let runtime = runtime(config.threads).map_err(StartError::Thread)?;
+        let entered = runtime.enter();
         let endpoint_config = quic::endpoint_config(config.certificates.seed());
         let server = quic::server_config(config.certificates.clone())?;
         let (endpoint, unproven) =
@@ -143,12 +150,24 @@ impl EdgeServer {
         };
         let door = Arc::new(quic::Door { limits: config.limits, web_origins: config.web_origins, unproven });
         let accepting = quic::accept(endpoint.clone(), door, events.clone(), Arc::clone(&live), Arc::clone(&counters));
-        let tasks = [
-            tokio::spawn(shell.run()),
-            tokio::spawn(accepting),
-            tokio::spawn(quic::keep_certificates(config.certificates.clone())),
-        ];
-        Ok(Self { endpoint, certificates: config.certificates, counters, events, live, tasks })
+        let keeping = quic::keep_certificates(config.certificates.clone());
+        drop(entered);
+        let (end, ended) = oneshot::channel::<()>();
+        let run = move || {
+            let others = [runtime.spawn(accepting), runtime.spawn(keeping)];
+            // A runtime of one thread runs nothing but here.
+            runtime.block_on(async {
+                tokio::select! {
+                    () = shell.run() => {}
+                    _ = ended => {}
+                }
+            });
+            others.iter().for_each(JoinHandle::abort);
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("worldlog-edge".to_owned()).spawn(run);
+        let threads = Some((end, thread.map_err(StartError::Thread)?));
+        Ok(Self { endpoint, certificates: config.certificates, counters, events, live, threads })
     }
 
     /// Where players connect.
@@ -191,10 +210,28 @@ impl EdgeServer {
     }
 }
 
+/// Where the edge runs. With one thread a packet is never handed from one thread to another, which costs more than all
+/// that is done with most of them.
+fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
+        asked => asked,
+    };
+    let mut builder = match threads {
+        0 | 1 => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads.clamp(1, EDGE_THREADS_MAX)).thread_name("worldlog-edge").enable_all().build()
+}
+
 impl Drop for EdgeServer {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
         self.endpoint.close(VarInt::from_u32(CloseCode::Stopping as u32), CloseCode::Stopping.sentence().as_bytes());
+        if let Some((end, thread)) = self.threads.take() {
+            drop(end);
+            // Once it is gone, so is its socket; it waits for nothing.
+            let _ = thread.join();
+        }
     }
 }
 

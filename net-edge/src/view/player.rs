@@ -61,7 +61,9 @@ pub struct PlayerView {
     /// Tick from which on a hash is due, and how many are between two.
     pub(super) hash_due: u32,
     pub(super) hash_ticks: u32,
+    /// Ticks that a packet may go unacknowledged until it counts as lost; and those of them that the client may wait.
     pub(super) timeout: u32,
+    ack_wait: u32,
     pub(super) plan: Plan,
     pub(super) packets: Packets,
     merged: (Vec<u32>, Vec<Tracked>),
@@ -117,6 +119,7 @@ impl PlayerView {
             hash_due: 1 + rate,
             hash_ticks: rate,
             timeout: TIMEOUT_TICKS_MAX,
+            ack_wait: (u64::from(rate) * limits::ACK_RIDE_MS).div_ceil(1_000) as u32,
             plan: Plan::default(),
             packets: Packets::default(),
             merged: Default::default(),
@@ -236,7 +239,7 @@ impl PlayerView {
     /// Takes the time of a round trip, in ticks, rounded up. A packet counts as lost when nothing was heard of it for two
     /// and as long as the client may wait before it acknowledges.
     pub fn handle_rtt(&mut self, ticks: u32) {
-        self.timeout = ticks.saturating_mul(2).saturating_add(ACK_WAIT_TICKS).clamp(0, TIMEOUT_TICKS_MAX);
+        self.timeout = ticks.saturating_mul(2).saturating_add(self.ack_wait).min(TIMEOUT_TICKS_MAX);
     }
 
     /// Takes an acknowledgement. One of another era does nothing.
@@ -388,7 +391,5 @@ pub(super) fn is_here(replica: &Replica, id: u32, tracked: &Tracked) -> bool {
 
 /// Packets are lost sooner than what they tell stops to be of use.
 const TIMEOUT_TICKS_MAX: u32 = limits::BASE_AGE_TICKS_MAX - 3;
-/// A client acknowledges every second update.
-const ACK_WAIT_TICKS: u32 = 2;
 /// So that ticks of an era fit their words.
 const ERA_TICKS_MAX: u64 = 1 << 31;

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use protocol::bytes::put_varint;
 use protocol::limits::STREAMS_PER_CONNECTION_MAX;
 use protocol::session::{ClientMessageT, CommandBytesT, CommandsT, HelloT, JoinT, encode_client};
+use protocol::update::{Ack, AckPace, Header};
 use protocol::version::{ALPN, MAJOR, MINOR};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig, VarInt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
-use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::sync::{oneshot, watch};
 
 use crate::server::Listening;
 use crate::step::{Plan, wish};
@@ -101,7 +100,8 @@ impl Member {
                 eprintln!("a client of the crowd is out: {reason}");
             }
         });
-        tokio::spawn(take_updates(connection.clone(), Arc::clone(counts)));
+        let (sends, sent) = watch::channel(());
+        tokio::spawn(take_updates(connection.clone(), Arc::clone(counts), sent));
         tokio::spawn(async move { while let Ok(Some(_)) = answers.read_chunk(64 * 1024, true).await {} });
         tokio::spawn(async move {
             // Nothing may be said before the edge took the player.
@@ -116,6 +116,8 @@ impl Member {
                 if control.write_all(&command(number, plan.seed)).await.is_err() {
                     return;
                 }
+                // In the same packet, as clients do it.
+                let _ = sends.send(());
             }
         });
         Self { connection }
@@ -123,39 +125,39 @@ impl Member {
 }
 
 /// Acknowledges updates as a client does that reads them, and reads no more than that takes.
-async fn take_updates(connection: Connection, counts: Arc<Counts>) {
+async fn take_updates(connection: Connection, counts: Arc<Counts>, mut commands: watch::Receiver<()>) {
     let mut came = Came::default();
-    let mut ack_at: Option<Instant> = None;
+    let mut pace = AckPace::default();
     loop {
         let alarm = async {
-            match ack_at {
-                Some(at) => tokio::time::sleep_until(at).await,
+            match pace.due(came.missing & 1 != 0) {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };
-        let is_due = tokio::select! {
+        tokio::select! {
             datagram = connection.read_datagram() => {
                 let Ok(datagram) = datagram else { return };
                 counts.note(datagram.len());
-                if let [UPDATE, era, low, high, ..] = datagram[..] {
-                    came.note(era, u16::from_le_bytes([low, high]));
+                if let Ok(header) = Header::decode(&datagram) {
+                    came.note(header.era, header.seq);
+                    pace.note_update(std::time::Instant::now());
                 }
-                ack_at.is_some()
+                continue;
             }
-            () = alarm => true,
+            Ok(()) = commands.changed() => {
+                pace.note_command(std::time::Instant::now());
+                if pace.due(false).is_none() {
+                    continue;
+                }
+            }
+            () = alarm => {}
         };
-        ack_at = if is_due { None } else { Some(Instant::now() + ACK_WAIT) };
-        if is_due {
-            let _ = connection.send_datagram(came.ack().into());
-        }
+        pace.note_ack();
+        let ack = Ack { era: came.era, seq: came.newest, missing: came.missing };
+        let _ = connection.send_datagram(ack.encode().into());
     }
 }
-
-/// First bytes of an update and of an acknowledgement, as `protocol/src/update.rs` has them.
-const UPDATE: u8 = 1;
-const ACK: u8 = 2;
-/// Longest that an update waits for its acknowledgement; every second one is acknowledged at once.
-const ACK_WAIT: Duration = Duration::from_millis(50);
 
 /// Which updates of an era came.
 #[derive(Debug, Default)]
@@ -184,13 +186,6 @@ impl Came {
                 self.missing &= !1u64.checked_shl(place).unwrap_or(0);
             }
         }
-    }
-
-    fn ack(&self) -> Vec<u8> {
-        let [low, high] = self.newest.to_le_bytes();
-        let mut bytes = vec![ACK, self.era, low, high];
-        put_varint(&mut bytes, self.missing);
-        bytes
     }
 }
 

@@ -6,8 +6,7 @@
 //! The server is the whole of `worldlog dev`: simulation, log with fsync on the disk that holds the temporary folder,
 //! edge. All of it is counted as its cost. The clients are in a process of their own.
 //!
-//! To compare: with `WORLDLOG_BENCH_ORDERED` in the environment most clients take no datagrams, and with
-//! `WORLDLOG_BENCH_ONE_THREAD` the server's runtime has one thread.
+//! To compare: with `WORLDLOG_BENCH_ORDERED` in the environment most clients take no datagrams.
 
 #![expect(clippy::print_stdout, reason = "a bench reports on stdout")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do")]

@@ -75,11 +75,7 @@ pub(crate) fn serve(arguments: &[String]) {
         RADIUS.set(radius).unwrap();
     }
     // As the program does it.
-    let mut builder = match std::env::var_os("WORLDLOG_BENCH_ONE_THREAD") {
-        Some(_) => tokio::runtime::Builder::new_current_thread(),
-        None => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = builder.enable_all().build().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let options = DevOptions {
             data: folder.into(),

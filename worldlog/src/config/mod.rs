@@ -115,6 +115,8 @@ pub struct EdgeSection {
     pub certificate_files: Option<(PathBuf, PathBuf)>,
     /// Web pages that may connect; empty: any.
     pub web_origins: Vec<String>,
+    /// Threads that move packets; 0: one for every two cores.
+    pub threads: usize,
     /// Whether whoever reaches `http` is given a join token.
     pub guests: bool,
     /// What players may take.

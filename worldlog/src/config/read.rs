@@ -80,6 +80,7 @@ fn edge(given: &Given<'_>) -> Result<EdgeSection, ConfigError> {
         admin_key_file: given.path(EDGE, "admin_key_file")?,
         certificate_files: certificate_files(given)?,
         web_origins: web_origins(given)?,
+        threads: given.whole(EDGE, "threads")?,
         guests: given.flag(EDGE, "guests")?,
         limits: limits(given)?,
         idle: given.word(EDGE, "idle")?,

@@ -2,7 +2,7 @@
 
 use protocol::limits::{
     CONNECTIONS_CEILING, CONNECTS_PER_PREFIX_PER_SECOND_CEILING, DATAGRAMS_PER_SECOND, DATAGRAMS_PER_SECOND_CEILING,
-    FRAMES_PER_SECOND, FRAMES_PER_SECOND_CEILING, INCOMING_MAX,
+    EDGE_THREADS_MAX, FRAMES_PER_SECOND, FRAMES_PER_SECOND_CEILING, INCOMING_MAX,
 };
 
 /// A key of `worldlog.toml`.
@@ -259,6 +259,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         Some("\"\""),
         "Its key, PEM; may be the same file. Empty together with certificate_file.",
         "Whoever reads it can stand in for this edge.",
+    ),
+    setting(
+        EDGE,
+        "threads",
+        Kind::Whole(0, EDGE_THREADS_MAX as u64),
+        Some("0"),
+        "Threads that move packets; 0: one for every two cores.",
+        "A second one makes each packet dearer, as it is handed from thread to thread; it pays when one is always busy.",
     ),
     setting(
         EDGE,

@@ -106,6 +106,7 @@ impl Config {
             "admin_key_file" => path(&edge.admin_key_file),
             "certificate_file" => optional(edge.certificate_files.as_ref().map(|(chain, _)| chain)),
             "certificate_key_file" => optional(edge.certificate_files.as_ref().map(|(_, key)| key)),
+            "threads" => edge.threads.to_string(),
             "web_origins" => quoted(&edge.web_origins.join(", ")),
             "guests" => edge.guests.to_string(),
             "idle" => quoted(&edge.idle.to_string()),

@@ -95,7 +95,7 @@ impl EdgeProcess {
         let mut edge_config = EdgeConfig::new(section.listen, vec![signer.public_key()], certificates);
         edge_config.name.clone_from(&section.name);
         edge_config.web_origins.clone_from(&section.web_origins);
-        edge_config.limits = section.limits;
+        (edge_config.limits, edge_config.threads) = (section.limits, section.threads);
         let edge = EdgeServer::start(edge_config, Arc::clone(&cluster) as Arc<dyn Cluster>)
             .map_err(|error| taken(&error.to_string(), "edge.listen"))?;
         let quic = edge.local_addr();

@@ -126,6 +126,7 @@ fn edge(index: usize, place: &EdgePlace, dir: &Path, keys: &Path, wanted: &Wante
     EdgeSection {
         certificate_files: None,
         web_origins: Vec::new(),
+        threads: 0,
         // The keys of such a cluster are in its folder, for whoever is on this machine.
         guests: true,
         limits: EdgeLimits::default(),
