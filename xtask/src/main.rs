@@ -13,6 +13,7 @@ mod failure;
 mod flatc;
 mod lock;
 mod markdown;
+mod record;
 mod sbe;
 mod soak;
 mod test;
@@ -39,6 +40,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "sbe", arguments: "", does: sbe::DOES, run: sbe::run },
     Chore { name: "ts", arguments: "[--write]", does: ts::DOES, run: ts::run },
     Chore { name: "bench", arguments: "[NAME] [ARGUMENTS]", does: bench::DOES, run: bench::run },
+    Chore { name: "record", arguments: "[ARGUMENTS]", does: record::DOES, run: record::run },
     Chore { name: "soak", arguments: "[ARGUMENTS]", does: soak::DOES, run: soak::run },
 ];
 
