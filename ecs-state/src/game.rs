@@ -3,10 +3,10 @@
 use bevy_ecs::prelude::{Resource, World};
 use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
-use protocol::PlayerId;
+use protocol::{Columns, PlayerId};
 use thiserror::Error;
 
-use crate::{Interest, Registry};
+use crate::{Interest, Moment, Registry};
 
 /// When a match steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,4 +90,10 @@ pub trait Game: Sized + Send + Sync + 'static {
     fn join(world: &mut World, player: PlayerId);
     /// A player leaves for good, before the systems of a tick run.
     fn leave(world: &mut World, player: PlayerId);
+    /// What happened in a tick, in words of the game, read from the state before it and the state after it. For people
+    /// who look at a match, never for rules; not called while a match is played.
+    fn moments(before: &Columns, after: &Columns) -> Vec<Moment> {
+        let _ = (before, after);
+        Vec::new()
+    }
 }
