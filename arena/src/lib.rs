@@ -17,13 +17,15 @@ pub mod components;
 pub mod content;
 mod generated;
 pub mod map;
+mod moments;
 mod shapes;
 mod systems;
 
 use bevy_ecs::prelude::{IntoScheduleConfigs, World};
 use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
-use ecs_state::{ContentError, Game, Interest, InvalidCommand, PlayerId, Reach, Registry, Ticking};
+use ecs_state::{ContentError, Game, Interest, InvalidCommand, Moment, PlayerId, Reach, Registry, Ticking};
+use protocol::Columns;
 
 pub use commands::{Command, Rejection};
 pub use content::{Content, content, content_with_population, default_content};
@@ -128,5 +130,9 @@ impl Game for Arena {
 
     fn leave(world: &mut World, player: PlayerId) {
         seats::leave(world, player);
+    }
+
+    fn moments(before: &Columns, after: &Columns) -> Vec<Moment> {
+        moments::between(before, after)
     }
 }
