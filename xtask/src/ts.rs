@@ -1,7 +1,7 @@
-//! Checks, tests and builds the TypeScript client and the page that `worldlog dev` serves.
+//! Checks, tests and builds the TypeScript client and the pages that `worldlog` serves.
 //!
-//! The page is checked in, so that building Worldlog needs no Node; this chore says whether it is what its sources
-//! give. What npm fetches stands in the cache folder, and the package has a link to it.
+//! The pages are checked in, so that building Worldlog needs no Node; this chore says whether they are what their
+//! sources give. What npm fetches stands in the cache folder, and the package has a link to it.
 
 use crate::codegen::Scratch;
 use crate::failure::{Failure, Outcome, only_options};
@@ -12,10 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) const DOES: &str = "check and test the TypeScript client and its page (--write: make code and page anew)";
+pub(crate) const DOES: &str = "check and test the TypeScript client and its pages (--write: make code and pages anew)";
 
 const PACKAGE: &str = "client/ts";
-const PAGE: &str = "assets/play";
+const ASSETS: &str = "assets";
+/// Folders of the package, each of which becomes one of the assets.
+const PAGES: &[&str] = &["play", "replay"];
 /// Schemas, and the folder of the package that holds the code made from them.
 const SCHEMAS: &[(&str, &str)] = &[
     ("protocol/schema/session.fbs", "src/generated"),
@@ -42,8 +44,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
     compare_or_write(workspace, &components(workspace)?, writes)?;
     workspace::run(npm(workspace).args(["run", "--silent", "check"]))?;
     workspace::run(npm(workspace).args(["run", "--silent", "test"]))?;
-    compare_or_write(workspace, &page(workspace, scratch.path())?, writes)?;
-    println!("the TypeScript client is checked and tested, and its page is what its sources give");
+    compare_or_write(workspace, &pages(workspace, scratch.path())?, writes)?;
+    println!("the TypeScript client is checked and tested, and its pages are what their sources give");
     Ok(())
 }
 
@@ -109,11 +111,16 @@ fn components(workspace: &Workspace) -> Outcome<Files> {
     Ok(Files::from([(format!("{PACKAGE}/{COMPONENTS}"), said.into_bytes())]))
 }
 
-/// The page, made from its sources.
-fn page(workspace: &Workspace, scratch: &Path) -> Outcome<Files> {
+/// The pages, made from their sources.
+fn pages(workspace: &Workspace, scratch: &Path) -> Outcome<Files> {
     workspace::output(node(workspace).arg("scripts/build.mjs").arg(scratch))?;
-    let names = tree::files_in(scratch, &[".html", ".css", ".js"])?;
-    names.into_iter().map(|name| Ok((format!("{PAGE}/{name}"), read(&scratch.join(&name))?))).collect()
+    let mut made = Files::new();
+    for page in PAGES {
+        for name in tree::files_in(&scratch.join(page), &[".html", ".css", ".js"])? {
+            made.insert(format!("{ASSETS}/{page}/{name}"), read(&scratch.join(page).join(&name))?);
+        }
+    }
+    Ok(made)
 }
 
 fn compare_or_write(workspace: &Workspace, made: &Files, writes: bool) -> Outcome {

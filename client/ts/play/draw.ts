@@ -1,11 +1,11 @@
 // Draws the arena on a canvas.
 
+import { TEAM_COLOURS } from "./colours.js";
 import type { ArenaComponents } from "./components.js";
 import type { Mirror } from "../src/index.js";
 import { type Content, isWall } from "./content.js";
 import { type Effect, type Thing, type World, AVATAR, DRONE, PICKUP, PROJECTILE } from "./world.js";
 
-export const TEAM_COLOURS = ["#4fa3ff", "#ff6b57", "#5fd67a", "#f2c14b"];
 const NEUTRAL = "#a9b4c4";
 /** Metres from the left to the right edge of a screen of 16 to 9. */
 const SPAN = 38;

@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-const FOLDERS = ["src", "play", "test", "browser"];
+const FOLDERS = ["src", "play", "replay", "test", "browser"];
 const found = [];
 for (const folder of FOLDERS) {
   for (const name of readdirSync(folder, { recursive: true })) {

@@ -1,0 +1,79 @@
+// One file of the library: what is known of it as a whole, and its state at the ticks that were looked at.
+
+import type { FileInfo, ManifestText, Server, State, Timeline } from "./api.js";
+import { type Content, readContent } from "../play/content.js";
+import { type Frame, pack } from "./frame.js";
+import { Moments, presences } from "./moments.js";
+
+const STATES_MAX = 48;
+
+export class Film {
+  timeline: Timeline;
+  moments: Moments;
+  readonly #states = new Map<number, State>();
+  readonly #frames = new Map<number, Frame>();
+
+  private constructor(
+    private readonly server: Server,
+    readonly info: FileInfo,
+    timeline: Timeline,
+    /** Undefined when the content draws no map. */
+    readonly content: Content | undefined,
+    readonly manifest: ManifestText,
+  ) {
+    this.timeline = timeline;
+    this.moments = new Moments([...timeline.moments, ...presences(timeline)]);
+  }
+
+  static async open(server: Server, info: FileInfo): Promise<Film> {
+    const file = info.name;
+    const [timeline, content, manifest] = await Promise.all([
+      server.get<Timeline>("/replay/timeline", { file }),
+      server.text("/replay/content", { file }),
+      server.get<ManifestText>("/replay/manifest", { file }),
+    ]);
+    return new Film(server, info, timeline, readContent(content), manifest);
+  }
+
+  get name(): string {
+    return this.info.name;
+  }
+
+  /** Asks again how far the file goes; says whether that changed. */
+  async refresh(): Promise<boolean> {
+    const before = this.timeline;
+    this.timeline = await this.server.get<Timeline>("/replay/timeline", { file: this.name });
+    const count = ({ moments, players }: Timeline): number => moments.length + players.length;
+    const { timeline } = this;
+    if (count(timeline) !== count(before)) this.moments = new Moments([...timeline.moments, ...presences(timeline)]);
+    return this.timeline.last_tick !== before.last_tick || this.timeline.verified_to !== before.verified_to;
+  }
+
+  /** The state that was asked for before. */
+  known(tick: number): State | undefined {
+    return this.#states.get(tick);
+  }
+
+  async state(tick: number): Promise<State> {
+    const known = this.#states.get(tick);
+    if (known !== undefined) return known;
+    const state = await this.server.get<State>("/replay/state", { file: this.name, tick });
+    this.#states.set(tick, state);
+    for (const [oldest] of this.#states) {
+      if (this.#states.size <= STATES_MAX) break;
+      this.#states.delete(oldest);
+      this.#frames.delete(oldest);
+    }
+    return state;
+  }
+
+  /** What is drawn of a state that is known. */
+  frame(tick: number): Frame | undefined {
+    const known = this.#frames.get(tick);
+    const state = this.#states.get(tick);
+    if (known !== undefined || state === undefined) return known;
+    const frame = pack(tick, state.entities);
+    this.#frames.set(tick, frame);
+    return frame;
+  }
+}

@@ -1,0 +1,113 @@
+// The row of buttons above the timeline, and what is said in words: time, speed, what just happened, what is wrong.
+
+import type { Desk } from "./desk.js";
+import { byId, h, say } from "./dom.js";
+import { LANES, describe, momentColour } from "./moments.js";
+import { SPEEDS } from "./playhead.js";
+
+/** What just happened is told for this long. */
+const TOLD_SECONDS = 2;
+const TOLD_MAX = 4;
+
+export class Transport {
+  readonly #play = byId<HTMLButtonElement>("play");
+  readonly #speed = byId<HTMLSelectElement>("speed");
+  readonly #tick = byId<HTMLInputElement>("tick");
+  readonly #followed = byId<HTMLSelectElement>("follow-player");
+  readonly #trouble = byId("trouble");
+
+  constructor(private readonly desk: Desk) {
+    const { playhead } = desk;
+    const click = (id: string, run: () => void): void => byId(id).addEventListener("click", run);
+    click("play", () => desk.togglePlaying());
+    click("tick-back", () => desk.step(-1));
+    click("tick-on", () => desk.step(1));
+    click("moment-back", () => desk.stepMoment(-1));
+    click("moment-on", () => desk.stepMoment(1));
+    click("to-start", () => desk.go(playhead.first));
+    click("to-end", () => desk.go(playhead.last));
+    this.#speed.append(...SPEEDS.map((speed) => h("option", { value: speed }, `${speed}×`)));
+    this.#speed.addEventListener("change", () => {
+      playhead.speed = Number(this.#speed.value);
+      desk.tell("tick");
+    });
+    this.#tick.addEventListener("change", () => desk.go(Number(this.#tick.value)));
+    this.#followed.addEventListener("change", () => {
+      desk.follow(this.#followed.value === "" ? undefined : Number(this.#followed.value));
+    });
+    byId("lanes").append(...LANES.map((_, lane) => this.#lane(lane)), h("span", {}, "Hashes"));
+    desk.on(["file"], () => this.#sayFile());
+    desk.on(["edits"], () => {
+      const count = document.querySelectorAll("#edits .verb").length;
+      say(byId("edit-count"), count === 0 ? "" : String(count));
+    });
+  }
+
+  changeSpeed(by: number): void {
+    this.desk.playhead.changeSpeed(by);
+    this.desk.tell("tick");
+  }
+
+  draw(): void {
+    const { desk } = this;
+    const { playhead, film } = desk;
+    const { tick, isPlaying } = playhead;
+    say(this.#play, isPlaying ? (desk.isWaiting ? "…" : "❚❚") : "▶");
+    this.#play.setAttribute("aria-label", isPlaying ? "pause" : "play");
+    if (this.#speed.value !== String(playhead.speed)) this.#speed.value = String(playhead.speed);
+    if (document.activeElement !== this.#tick) this.#tick.value = String(tick);
+    say(byId("clock"), playhead.clock(tick));
+    const followed = String(desk.followed ?? "");
+    if (this.#followed.value !== followed) this.#sayPlayers();
+    byId("tool-live").setAttribute("aria-pressed", String(desk.isAtLive));
+    const recent = film?.moments.between(tick - Math.round(TOLD_SECONDS * playhead.rate), tick) ?? [];
+    const told = recent.filter(({ kind }) => kind !== "hit" && kind !== "score").slice(-TOLD_MAX);
+    say(byId("now"), told.reverse().map(describe).join(" · "));
+    const { state } = desk;
+    const isShown = state !== undefined && state.tick === tick;
+    say(byId("hash"), isShown ? `hash ${state.hash} · ${state.seek_ms.toFixed(state.seek_ms < 10 ? 1 : 0)} ms` : "");
+    say(byId("caption-a"), film === undefined ? "" : `${film.info.label || film.name} · tick ${tick}`);
+    const gone = "The server does not answer; it is asked again every second.";
+    say(this.#trouble, desk.server.isHere ? (desk.trouble ?? "") : gone);
+    this.#trouble.title = this.#trouble.textContent ?? "";
+  }
+
+  #lane(lane: number): HTMLElement {
+    const { label, kinds } = LANES[lane]!;
+    const button = h(
+      "button",
+      {
+        style: `--chip: ${momentColour(kinds[0]!)}`,
+        "aria-pressed": String(this.desk.lanesOn[lane]),
+        title: `step through these with [ and ]`,
+        click: () => {
+          this.desk.lanesOn[lane] = !this.desk.lanesOn[lane];
+          button.setAttribute("aria-pressed", String(this.desk.lanesOn[lane]));
+          this.desk.tell("tick");
+        },
+      },
+      label,
+    );
+    return button;
+  }
+
+  #sayFile(): void {
+    const { film, playhead } = this.desk;
+    if (film === undefined) return;
+    const { game, rules_version } = film.info;
+    const players = film.timeline.players.length;
+    const facts = [game, `rules ${rules_version}`, `${players} player${players === 1 ? "" : "s"}`];
+    say(byId("facts"), [...facts, playhead.clock(playhead.last).slice(0, -3)].join(" · "));
+    this.#tick.min = String(playhead.first);
+    this.#tick.max = String(playhead.last);
+    document.title = `${film.info.label || film.name} · Worldlog`;
+    this.#sayPlayers();
+  }
+
+  #sayPlayers(): void {
+    const { film, followed } = this.desk;
+    const options = (film?.timeline.players ?? []).map(({ player }) => h("option", { value: player }, `P${player}`));
+    this.#followed.replaceChildren(h("option", { value: "" }, "nobody"), ...options);
+    this.#followed.value = String(followed ?? "");
+  }
+}
