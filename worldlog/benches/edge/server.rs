@@ -21,6 +21,27 @@ pub(crate) struct Setup {
     pub(crate) radius: u32,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject {
+    /// An edge, whose clients take datagrams or not.
+    Edge { setup: Setup, takes_datagrams: bool },
+    /// Packets alone, of so many bytes.
+    Floor { bytes: usize },
+}
+
+impl Subject {
+    /// Verb and arguments of its server, behind the folder.
+    fn arguments(self) -> (&'static str, Vec<String>) {
+        match self {
+            Self::Edge { setup, .. } => {
+                ("server", [setup.entities, setup.width, setup.radius].map(|number| number.to_string()).to_vec())
+            }
+            Self::Floor { bytes } => ("floor-server", vec![bytes.to_string()]),
+        }
+    }
+}
+
 /// What a server says once it listens.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Listening {
@@ -38,11 +59,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this very program once more, as a server.
-    pub(crate) fn start(setup: Setup, folder: &Path) -> Self {
+    pub(crate) fn start(subject: Subject, folder: &Path) -> Self {
+        let (verb, arguments) = subject.arguments();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .arg("server")
+            .arg(verb)
             .arg(folder)
-            .args([setup.entities, setup.width, setup.radius].map(|number| number.to_string()))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

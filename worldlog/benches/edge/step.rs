@@ -14,7 +14,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::crowd::{Counts, Member, endpoint};
 use crate::probe::{Findings, play};
 use crate::process::{cpu_seconds, cpu_seconds_by_thread, load, resident_mib};
-use crate::server::{Listening, Server, Setup};
+use crate::server::{Listening, Server, Setup, Subject};
 use crate::world::{Steer, TICKS_PER_SECOND};
 use crate::{crypto, world};
 
@@ -60,11 +60,15 @@ fn mixed(seed: u64) -> u32 {
 }
 
 /// Plays one step and gives its row.
-pub(crate) async fn measure(setup: Setup, clients: usize, seconds: f64, takes_datagrams: bool) -> Value {
+pub(crate) async fn measure(subject: Subject, clients: usize, seconds: f64) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(setup, folder.path());
+    let server = Server::start(subject, folder.path());
     let tokens = Tokens::of(&server.listening);
-    let probes = PROBES_MAX.min(clients.div_ceil(2));
+    let (setup, takes_datagrams, probes) = match subject {
+        Subject::Edge { setup, takes_datagrams } => (setup, takes_datagrams, PROBES_MAX.min(clients.div_ceil(2))),
+        // There is nothing to look at.
+        Subject::Floor { .. } => (Setup { entities: 0, width: 0, radius: 0 }, true, 0),
+    };
     let (counts, findings) = (Arc::new(Counts::default()), Arc::new(Findings::new()));
     let begun = Instant::now();
     let (mut crowd, mut players, mut tasks, mut sockets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -138,7 +142,7 @@ pub(crate) async fn measure(setup: Setup, clients: usize, seconds: f64, takes_da
     let bytes = counts.bytes.load(Ordering::Relaxed) as f64;
     let [moved, seen, ticks] =
         [&findings.moved, &findings.seen, &findings.ticks].map(|sum| sum.load(Ordering::Relaxed) as f64);
-    let moved_per_second = moved / probes as f64 / wall;
+    let moved_per_second = moved / probes.max(1) as f64 / wall;
     let latency = findings.latency_us.lock().unwrap().clone();
     let ms = |quantile| digits(latency.value_at_quantile(quantile) as f64 / 1_000.0);
     json!({
@@ -153,7 +157,7 @@ pub(crate) async fn measure(setup: Setup, clients: usize, seconds: f64, takes_da
         "entities": setup.entities,
         "entities_seen": digits(seen / ticks.max(1.0)),
         "moving_seen_per_tick": digits(moved_per_second / f64::from(TICKS_PER_SECOND)),
-        "ticks_seen_per_s": digits(ticks / probes as f64 / wall),
+        "ticks_seen_per_s": digits(ticks / probes.max(1) as f64 / wall),
         "wire_bytes_per_client_s": per_counted(down_bytes).round(),
         "wire_packets_per_client_s": digits(per_counted(down_packets)),
         "wire_bytes_up_per_client_s": per_counted(up_bytes).round(),
