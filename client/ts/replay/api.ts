@@ -55,6 +55,8 @@ export interface Timeline {
   readonly moments: readonly Moment[];
   readonly verified_to: number;
   readonly mismatches: readonly number[];
+  /** Why it is verified no further. */
+  readonly failure?: string | null;
 }
 
 export interface State {
@@ -123,6 +125,8 @@ export interface Heat {
   readonly rows: number;
   /** Row by row, from the lowest. */
   readonly counts: readonly number[];
+  /** Whether every match was counted to its end. */
+  readonly complete?: boolean;
 }
 
 export interface ManifestText {

@@ -55,7 +55,7 @@ export class Comparison {
     const { other, library } = this.desk;
     this.#pane.hidden = other === undefined;
     this.#tool.setAttribute("aria-pressed", String(other !== undefined));
-    this.#file.replaceChildren(...library.files.map(({ name, label }) => h("option", { value: name }, label || name)));
+    this.#file.replaceChildren(...library.files.map(({ name }) => h("option", { value: name }, name)));
     if (other !== undefined) this.#file.value = other.name;
   }
 

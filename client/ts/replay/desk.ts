@@ -42,6 +42,7 @@ export class Desk {
   readonly lanesOn = LANES.map(({ isOn }) => isOn);
   readonly #listeners: [readonly Topic[], () => void][] = [];
   #isAsking = false;
+  #wishes = 0;
   #askedAt = 0;
   #lastBetween = new WeakMap<Film, Between>();
 
@@ -196,13 +197,14 @@ export class Desk {
 
   /** Asks for the states of where it is now: one at a time, and what is skipped meanwhile is not asked for. */
   async #feed(): Promise<void> {
+    this.#wishes++;
     if (this.#isAsking) return;
     const wait = this.playhead.isPlaying ? this.#askedAt + TABLES_EVERY_MS - performance.now() : 0;
     this.#isAsking = true;
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    const tick = this.playhead.tick;
+    const wishes = this.#wishes;
     try {
-      await this.#ask(tick);
+      await this.#ask(this.playhead.tick);
       if (this.trouble !== undefined) {
         this.trouble = undefined;
         this.tell("trouble");
@@ -211,7 +213,7 @@ export class Desk {
       this.fail(error);
     }
     this.#isAsking = false;
-    if (this.playhead.tick !== tick) void this.#feed();
+    if (this.#wishes !== wishes) void this.#feed();
   }
 
   async #ask(tick: number): Promise<void> {

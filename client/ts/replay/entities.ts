@@ -9,8 +9,15 @@ import { teamColour } from "./glyphs.js";
 /** As the style sheet has it. */
 const ROW = 22;
 
-type Cell = (entity: EntityState) => string;
-const COLUMNS: readonly { readonly name: string; readonly cell: Cell; readonly isNumber: boolean }[] = [
+interface Column {
+  readonly name: string;
+  readonly cell: (entity: EntityState) => string;
+  readonly isNumber: boolean;
+}
+
+/** What a table begins with: bodies first. */
+const KINDS_FIRST = ["avatar", "drone", "pick-up", "projectile", "seat"];
+const COLUMNS: readonly Column[] = [
   { name: "id", cell: ({ id }) => String(id), isNumber: true },
   { name: "kind", cell: kindName, isNumber: false },
   { name: "player", cell: ({ owner }) => (owner === 0 ? "" : `P${owner}`), isNumber: false },
@@ -30,15 +37,23 @@ function health({ components }: EntityState): string {
 export class EntityTable {
   readonly #filter = byId<HTMLInputElement>("filter");
   readonly #grid = byId("entities");
+  readonly #head = h("div", { class: "row head", role: "row" });
   readonly #body = h("div", { class: "rows", role: "rowgroup" });
   readonly #count = byId("entity-count");
   #shown: readonly EntityState[] = [];
+  /** By which column, and which way; undefined is by kind. */
+  #order: { readonly column: number; readonly direction: 1 | -1 } | undefined;
 
   constructor(private readonly desk: Desk) {
-    const heads = COLUMNS.map(({ name, isNumber }) =>
-      h("span", { role: "columnheader", class: isNumber ? "number" : undefined }, name),
+    const heads = COLUMNS.map(({ name, isNumber }, column) =>
+      h(
+        "span",
+        { role: "columnheader", class: isNumber ? "number" : undefined },
+        h("button", { tabindex: -1, click: () => this.#sortBy(column) }, name),
+      ),
     );
-    this.#grid.append(h("div", { class: "row head", role: "row" }, ...heads), this.#body);
+    this.#head.append(...heads);
+    this.#grid.append(this.#head, this.#body);
     this.#filter.addEventListener("input", () => this.#fill());
     this.#filter.addEventListener("keydown", (event) => {
       if (event.key === "ArrowDown" || event.key === "Enter") this.#move(this.#place < 0 ? 0 : this.#place);
@@ -61,11 +76,35 @@ export class EntityTable {
     const { state } = this.desk;
     const all = state?.entities ?? [];
     const filter = readFilter(this.#filter.value);
-    this.#shown = all.filter(filter);
+    this.#shown = this.#sorted(all.filter(filter));
     const some = this.#shown.length === all.length ? `${all.length}` : `${this.#shown.length} of ${all.length}`;
     say(this.#count, state === undefined ? "" : some);
     this.#grid.setAttribute("aria-rowcount", String(this.#shown.length));
     this.#paint();
+  }
+
+  #sortBy(column: number): void {
+    const isSame = this.#order?.column === column;
+    // The third time it is as it was.
+    this.#order = isSame && this.#order?.direction === -1 ? undefined : { column, direction: isSame ? -1 : 1 };
+    [...this.#head.children].forEach((head, index) => {
+      const direction = this.#order?.column === index ? this.#order.direction : 0;
+      head.setAttribute("aria-sort", direction === 0 ? "none" : direction === 1 ? "ascending" : "descending");
+    });
+    this.#fill();
+  }
+
+  #sorted(entities: EntityState[]): EntityState[] {
+    const { column, direction } = this.#order ?? { column: 1, direction: 1 };
+    const { cell, isNumber } = COLUMNS[column]!;
+    const rank = (entity: EntityState): number | string => {
+      if (isNumber || column === 2) return Number.parseFloat(cell(entity).replace("P", "")) || -Infinity;
+      const kind = KINDS_FIRST.indexOf(cell(entity));
+      return kind < 0 ? KINDS_FIRST.length : kind;
+    };
+    const ranked = entities.map((entity) => ({ entity, rank: rank(entity) }));
+    ranked.sort((a, b) => (a.rank < b.rank ? -direction : a.rank > b.rank ? direction : a.entity.id - b.entity.id));
+    return ranked.map(({ entity }) => entity);
   }
 
   #paint(): void {

@@ -6,6 +6,8 @@ import { byId, h, say } from "./dom.js";
 import { heatColour, hottest } from "./heatmap.js";
 
 const LEGEND_STEPS = 48;
+/** What is not counted to its end is asked for again. */
+const AGAIN_MS = 1000;
 
 export class HeatPanel {
   /** What the map shows; undefined while it is switched off. */
@@ -42,8 +44,8 @@ export class HeatPanel {
     const { library, film } = this.desk;
     const chosen = new Set(new FormData(this.#panel).getAll("file").map(String));
     const has = (name: string): boolean => name === film?.name || chosen.has(name);
-    const rows = library.files.map(({ name, label }) =>
-      h("label", {}, h("input", { type: "checkbox", name: "file", value: name, checked: has(name) }), label || name),
+    const rows = library.files.map(({ name }) =>
+      h("label", {}, h("input", { type: "checkbox", name: "file", value: name, checked: has(name) }), name),
     );
     this.#files.replaceChildren(...rows);
   }
@@ -57,13 +59,14 @@ export class HeatPanel {
       return this.#show(undefined);
     }
     const [kind, cell] = [String(form.get("kind")), String(form.get("cell"))];
-    say(this.#said, "Counting…");
+    if (this.heat === undefined) say(this.#said, "Counting…");
     try {
       const heat = await this.desk.server.get<Heat>("/replay/heat", { files: files.join(","), kind, cell });
       if (number !== this.#asked || this.#panel.hidden) return;
       const total = heat.counts.reduce((sum, count) => sum + count, 0);
       say(this.#said, total === 0 ? "None in what is chosen." : `${total.toLocaleString("en")} in all, at most ${hottest(heat.counts).toLocaleString("en")} in a cell`);
       this.#show(heat);
+      if (heat.complete === false) setTimeout(() => number === this.#asked && !this.#panel.hidden && void this.#ask(), AGAIN_MS);
     } catch (error) {
       if (number !== this.#asked) return;
       say(this.#said, error instanceof Error ? error.message : String(error));

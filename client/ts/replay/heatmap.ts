@@ -5,9 +5,9 @@ import type { Heat } from "./api.js";
 /** From few to many: red, green, blue and how much covers what is below. */
 const RAMP: readonly (readonly [number, number, number, number])[] = [
   [38, 60, 140, 0],
-  [64, 84, 200, 0.45],
-  [168, 60, 170, 0.6],
-  [240, 96, 70, 0.75],
+  [64, 84, 200, 0.2],
+  [168, 60, 170, 0.45],
+  [240, 96, 70, 0.7],
   [255, 226, 120, 0.9],
 ];
 

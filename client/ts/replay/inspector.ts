@@ -87,7 +87,7 @@ export class Inspector {
       const rows = Object.keys(fields).map((field) => this.#buildRow(entity, component, field));
       return h("section", {}, h("h3", {}, component), ...rows);
     });
-    this.#body.replaceChildren(...sections);
+    this.#body.replaceChildren(h("div", { class: "columns" }, ...sections));
   }
 
   #buildRow(entity: EntityState, component: string, field: string): HTMLElement {

@@ -39,5 +39,6 @@ function isTakenBy({ key, target }: KeyboardEvent): boolean {
   }
   const isPressed = key === " " || key === "Enter";
   const isTab = target.getAttribute("role") === "tab" && /^(Arrow|Home|End)/.test(key);
-  return isTab || (isPressed && target.matches("button, a, input, summary"));
+  // Who clicked a button and presses the space bar means to play; who came to it by keys means the button.
+  return isTab || (isPressed && target.matches(":is(button, a, input):focus-visible:not([role=tab])"));
 }

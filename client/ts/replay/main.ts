@@ -139,7 +139,7 @@ files.addEventListener("change", () => {
   if (info !== undefined) desk.open(info).catch((error: unknown) => desk.fail(error));
 });
 desk.on(["library", "file"], () => {
-  files.replaceChildren(...desk.library.files.map(({ name, label }) => h("option", { value: name }, label || name)));
+  files.replaceChildren(...desk.library.files.map(({ name }) => h("option", { value: name }, name)));
   if (desk.film !== undefined) files.value = desk.film.name;
   byId("tool-live").hidden = !desk.library.live;
   byId("play-link").hidden = !desk.library.live;
@@ -169,7 +169,7 @@ async function readHash(): Promise<void> {
     notice(file === undefined ? "No match here yet" : `${file} is not here`, "It is looked for again every few seconds.");
     return;
   }
-  notice(desk.film === undefined ? "Opening…" : undefined, info.label || info.name);
+  notice(desk.film === undefined ? "Opening…" : undefined, info.name);
   await desk.open(info, tick ?? desk.playhead.tick);
   notice(undefined);
   if (selected !== undefined) desk.select(selected);

@@ -8,9 +8,16 @@ import { SPEEDS } from "./playhead.js";
 /** What just happened is told for this long. */
 const TOLD_SECONDS = 2;
 const TOLD_MAX = 4;
+/** What the button shows, as paths of 12 by 12. */
+const SIGNS = {
+  play: "M2 1v10l9-5z",
+  pause: "M2 1h3v10H2zM7 1h3v10H7z",
+  waits: "M1 5h2v2H1zM5 5h2v2H5zM9 5h2v2H9z",
+};
 
 export class Transport {
   readonly #play = byId<HTMLButtonElement>("play");
+  readonly #sign = byId("play-sign");
   readonly #speed = byId<HTMLSelectElement>("speed");
   readonly #tick = byId<HTMLInputElement>("tick");
   readonly #followed = byId<HTMLSelectElement>("follow-player");
@@ -52,7 +59,8 @@ export class Transport {
     const { desk } = this;
     const { playhead, film } = desk;
     const { tick, isPlaying } = playhead;
-    say(this.#play, isPlaying ? (desk.isWaiting ? "…" : "❚❚") : "▶");
+    const sign = isPlaying ? (desk.isWaiting ? SIGNS.waits : SIGNS.pause) : SIGNS.play;
+    if (this.#sign.getAttribute("d") !== sign) this.#sign.setAttribute("d", sign);
     this.#play.setAttribute("aria-label", isPlaying ? "pause" : "play");
     if (this.#speed.value !== String(playhead.speed)) this.#speed.value = String(playhead.speed);
     if (document.activeElement !== this.#tick) this.#tick.value = String(tick);
@@ -66,7 +74,7 @@ export class Transport {
     const { state } = desk;
     const isShown = state !== undefined && state.tick === tick;
     say(byId("hash"), isShown ? `hash ${state.hash} · ${state.seek_ms.toFixed(state.seek_ms < 10 ? 1 : 0)} ms` : "");
-    say(byId("caption-a"), film === undefined ? "" : `${film.info.label || film.name} · tick ${tick}`);
+    say(byId("caption-a"), film === undefined ? "" : `${film.name} · tick ${tick}`);
     const gone = "The server does not answer; it is asked again every second.";
     say(this.#trouble, desk.server.isHere ? (desk.trouble ?? "") : gone);
     this.#trouble.title = this.#trouble.textContent ?? "";
@@ -94,13 +102,13 @@ export class Transport {
   #sayFile(): void {
     const { film, playhead } = this.desk;
     if (film === undefined) return;
-    const { game, rules_version } = film.info;
+    const { game, rules_version, label } = film.info;
     const players = film.timeline.players.length;
-    const facts = [game, `rules ${rules_version}`, `${players} player${players === 1 ? "" : "s"}`];
+    const facts = [...(label === "" || label === film.name ? [] : [label]), game, `rules ${rules_version}`, `${players} player${players === 1 ? "" : "s"}`];
     say(byId("facts"), [...facts, playhead.clock(playhead.last).slice(0, -3)].join(" · "));
     this.#tick.min = String(playhead.first);
     this.#tick.max = String(playhead.last);
-    document.title = `${film.info.label || film.name} · Worldlog`;
+    document.title = `${film.name} · Worldlog`;
     this.#sayPlayers();
   }
 

@@ -159,7 +159,7 @@ export class WhatIf {
     const summary =
       first === null
         ? "The fork is the same match, tick for tick."
-        : `Differs from tick ${first} on; ${fork.differences.length} fields differ at the end.`;
+        : `Differs from tick ${first} on; fields that differ at the end: ${fork.differences.length}.`;
     const open = h(
       "button",
       { type: "button", id: "fork-compare", class: "main", click: () => void this.#compare(fork) },

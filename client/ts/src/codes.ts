@@ -46,6 +46,7 @@ const OUTCOMES = new Map([
   [5, "match-closed"],
   [6, "too-many"],
   [7, "forgotten"],
+  [8, "recorded"],
 ]);
 
 /** The protocol's word for an outcome code below 256. */

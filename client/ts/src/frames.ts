@@ -53,6 +53,8 @@ export interface BaselineFrame {
   readonly outcomes: readonly Outcome[];
   readonly era: number;
   readonly kept: Uint8Array;
+  /** A recording was moved back: an earlier tick is meant. */
+  readonly rewound: boolean;
 }
 
 export interface DeltaFrame {
@@ -198,6 +200,7 @@ function readBaseline(baseline: Baseline): ServerMessageFrame {
     outcomes: readOutcomes(baseline),
     era: baseline.era(),
     kept: baseline.keptArray() ?? new Uint8Array(),
+    rewound: baseline.rewound(),
   };
 }
 

@@ -59,6 +59,8 @@ export class Interpolator<C extends Components> {
     const note = (entity: number, row: object, before: object | undefined, tick: number): void => {
       let samples = past.get(entity);
       if (samples === undefined) past.set(entity, (samples = []));
+      // A recording was moved back: what was shown of later ticks is no past.
+      if ((samples.at(-1)?.tick ?? 0) > tick) samples.length = 0;
       const last = samples[samples.length - 1];
       if (last !== undefined && before !== undefined && tick - last.tick > REST_TICKS) {
         samples.push({ tick: tick - 1, values: last.values });

@@ -155,7 +155,7 @@ export class Mirror<C extends Components = Components> {
   handleBaseline(frame: BaselineFrame): Fault | undefined {
     const held = this.#held;
     this.#held = undefined;
-    if (frame.tick < this.tick || frame.position < this.#position) {
+    if (!frame.rewound && (frame.tick < this.tick || frame.position < this.#position)) {
       return this.#lose({ ...fault(frame.tick, "this edge knows less than was seen"), isBackwards: true });
     }
     const columns = kept(held, frame.kept) ?? new Columns(this.#manifest);

@@ -101,7 +101,7 @@ export class FakeEdge {
       const all = Baseline.createColumnsVector(builder, columns);
       const own = Baseline.createOwnVector(builder, Uint8Array.of(0));
       const told = putOutcomes(builder, outcomes, Baseline.startOutcomesVector);
-      return Baseline.createBaseline(builder, BigInt(tick), BigInt(tick), hash, all, own, told, 0, 0);
+      return Baseline.createBaseline(builder, BigInt(tick), BigInt(tick), hash, all, own, told, 0, 0, false);
     });
     void this.#stateOut.write(frame);
   }

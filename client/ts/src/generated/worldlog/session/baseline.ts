@@ -103,8 +103,13 @@ keptArray():Uint8Array|null {
   return offset ? new Uint8Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset)) : null;
 }
 
+rewound():boolean {
+  const offset = this.bb!.__offset(this.bb_pos, 20);
+  return offset ? !!this.bb!.readInt8(this.bb_pos + offset) : false;
+}
+
 static startBaseline(builder:flatbuffers.Builder) {
-  builder.startObject(8);
+  builder.startObject(9);
 }
 
 static addTick(builder:flatbuffers.Builder, tick:bigint) {
@@ -179,6 +184,10 @@ static startKeptVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(1, numElems, 1);
 }
 
+static addRewound(builder:flatbuffers.Builder, rewound:boolean) {
+  builder.addFieldInt8(8, +rewound, +false);
+}
+
 static endBaseline(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   builder.requiredField(offset, 10) // columns
@@ -186,7 +195,7 @@ static endBaseline(builder:flatbuffers.Builder):flatbuffers.Offset {
   return offset;
 }
 
-static createBaseline(builder:flatbuffers.Builder, tick:bigint, position:bigint, hash:bigint, columnsOffset:flatbuffers.Offset, ownOffset:flatbuffers.Offset, outcomesOffset:flatbuffers.Offset, era:number, keptOffset:flatbuffers.Offset):flatbuffers.Offset {
+static createBaseline(builder:flatbuffers.Builder, tick:bigint, position:bigint, hash:bigint, columnsOffset:flatbuffers.Offset, ownOffset:flatbuffers.Offset, outcomesOffset:flatbuffers.Offset, era:number, keptOffset:flatbuffers.Offset, rewound:boolean):flatbuffers.Offset {
   Baseline.startBaseline(builder);
   Baseline.addTick(builder, tick);
   Baseline.addPosition(builder, position);
@@ -196,6 +205,7 @@ static createBaseline(builder:flatbuffers.Builder, tick:bigint, position:bigint,
   Baseline.addOutcomes(builder, outcomesOffset);
   Baseline.addEra(builder, era);
   Baseline.addKept(builder, keptOffset);
+  Baseline.addRewound(builder, rewound);
   return Baseline.endBaseline(builder);
 }
 }
