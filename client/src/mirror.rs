@@ -10,7 +10,8 @@
 //! Invariants:
 //! - While [`Mirror::is_in_sync`] tick by tick, the rows of class everyone have the hash that the server sent with
 //!   [`Mirror::tick`]. By updates, the rows have the hash of each update that named one and brought the newest tick.
-//! - Tick and position never go down, whichever edge the player is connected to.
+//! - Tick and position never go down, whichever edge the player is connected to, unless a recording is shown and its
+//!   baseline says that it was moved back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -202,7 +203,7 @@ impl Mirror {
     /// Takes a baseline, which replaces all rows.
     pub(crate) fn handle_baseline(&mut self, baseline: &Baseline<'_>) -> Result<(), Fault> {
         let (tick, position) = (baseline.tick(), baseline.position());
-        if tick < self.tick.0 || position < self.position.0 {
+        if !baseline.rewound() && (tick < self.tick.0 || position < self.position.0) {
             return self.lose(Fault::Backwards { seen: self.tick.0, found: tick });
         }
         let summary = self.summary.take();

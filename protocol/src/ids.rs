@@ -59,6 +59,11 @@ id! {
     LogPosition(u64)
 }
 
+impl PlayerId {
+    /// Who looks on and does not play: owns nothing, and interest hides nothing from it. No service allocates it.
+    pub const SPECTATOR: Self = Self(u32::MAX);
+}
+
 impl Tick {
     /// The tick after this one.
     #[must_use]

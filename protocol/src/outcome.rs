@@ -26,6 +26,8 @@ impl OutcomeCode {
     pub const TOO_MANY: Self = Self(6);
     /// Asked about a command so old that its outcome is no longer held.
     pub const FORGOTTEN: Self = Self(7);
+    /// The match is a recording that is shown: nothing can change it.
+    pub const RECORDED: Self = Self(8);
     /// First code that belongs to the game.
     pub const GAME: u16 = 256;
 
@@ -53,6 +55,7 @@ impl OutcomeCode {
             Self::MATCH_CLOSED => "match-closed",
             Self::TOO_MANY => "too-many",
             Self::FORGOTTEN => "forgotten",
+            Self::RECORDED => "recorded",
             _ => return None,
         })
     }

@@ -51,8 +51,12 @@ impl Server {
     }
 
     fn baseline(&self) -> Vec<u8> {
+        self.baseline_of(10 * self.tick, false)
+    }
+
+    fn baseline_of(&self, position: u64, rewound: bool) -> Vec<u8> {
         let mut baseline = BaselineT::default();
-        (baseline.tick, baseline.position) = (self.tick, 10 * self.tick);
+        (baseline.tick, baseline.position, baseline.rewound) = (self.tick, position, rewound);
         baseline.hash = self.columns.hash(Visibility::Everyone);
         baseline.columns = encode_full(&self.columns, Visibility::Everyone, |_| true);
         baseline.own = encode_full(&self.columns, Visibility::Owner, |_| true);
@@ -143,6 +147,17 @@ fn bytes_that_are_no_delta_lose_the_mirror() {
     let fault = check(&mut mirror, &encode_delta(1, 10, 0, &[9, 9, 9])).unwrap_err();
     assert!(matches!(fault, Fault::Decode { tick: 1, .. }));
     assert!(!mirror.is_in_sync());
+}
+
+#[test]
+fn a_recording_that_was_moved_back_is_followed_from_there() {
+    let (mut server, mut mirror) = synced();
+    let old = server.baseline_of(50, true);
+    check(&mut mirror, &server.step(1, 1)[0]).unwrap();
+    mirror.begin_stream();
+    assert_eq!(check(&mut mirror, &old), Ok(true));
+    assert_eq!((mirror.tick(), mirror.position(), mirror.is_in_sync()), (Tick(0), LogPosition(50), true));
+    assert_eq!(mirror.field(EntityId(1), "Health", "points"), Some(100));
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct Mirror {
     columns: Columns,
     tick: u64,
     position: u64,
+    /// Of a recording that was moved back: players may hold later ticks.
+    is_rewound: bool,
     /// All rows of class everyone, once somebody needed them at this tick.
     full: Option<Vec<u8>>,
 }
@@ -23,7 +25,7 @@ pub(super) struct Mirror {
 /// How a mirror stands to a baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// At an earlier tick.
+    /// At an earlier tick, or at one that the match was moved back from.
     Older,
     /// At the same tick, with the same state.
     Same,
@@ -47,7 +49,8 @@ pub(super) enum Stray {
 impl Mirror {
     pub(super) fn new(manifest: &Arc<Manifest>, baseline: &MatchBaseline<'_>) -> Result<Self, Stray> {
         let columns = Columns::new(Arc::clone(manifest));
-        let mut mirror = Self { columns, tick: baseline.tick(), position: baseline.position(), full: None };
+        let (tick, position, is_rewound) = (baseline.tick(), baseline.position(), baseline.rewound());
+        let mut mirror = Self { columns, tick, position, is_rewound, full: None };
         mirror.apply(baseline.everyone().bytes(), baseline.owner().bytes())?;
         mirror.check(baseline.hash_everyone(), baseline.hash_owner())?;
         Ok(mirror)
@@ -56,6 +59,8 @@ impl Mirror {
     /// What a baseline says of this mirror.
     pub(super) fn compare(&self, baseline: &MatchBaseline<'_>) -> Known {
         match self.tick.cmp(&baseline.tick()) {
+            // What was moved back has an earlier tick at a later position.
+            Ordering::Greater if baseline.rewound() && baseline.position() > self.position => Known::Older,
             Ordering::Greater => Known::Newer,
             Ordering::Less => Known::Older,
             Ordering::Equal => match self.check(baseline.hash_everyone(), baseline.hash_owner()) {
@@ -118,6 +123,10 @@ impl Mirror {
 
     pub(super) const fn position(&self) -> u64 {
         self.position
+    }
+
+    pub(super) const fn is_rewound(&self) -> bool {
+        self.is_rewound
     }
 
     pub(super) fn hash(&self) -> u64 {

@@ -63,12 +63,14 @@ impl Edge {
     pub(super) fn begin_if_ready(&mut self, now: Moment, match_id: u64, id: ConnectionId) {
         let watched = self.matches.get(&match_id).filter(|watched| !watched.awaits_baseline);
         let mirror = watched.and_then(|watched| watched.mirror.as_ref());
-        let Some((tick, position)) = mirror.map(|mirror| (mirror.tick(), mirror.position())) else {
+        let Some((tick, position, is_rewound)) =
+            mirror.map(|mirror| (mirror.tick(), mirror.position(), mirror.is_rewound()))
+        else {
             return self.set_mirror_deadline(now, id);
         };
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Stage::Playing(player) = &connection.stage else { return };
-        if player.seen.position <= position && player.seen.tick <= tick {
+        if is_rewound || player.seen.position <= position && player.seen.tick <= tick {
             self.begin(match_id, id);
         } else if !matches!(connection.deadline, Some((_, CloseCode::Behind))) {
             self.set_deadline(id, now.at + Duration::from_millis(BEHIND_MS_MAX), CloseCode::Behind);
@@ -90,7 +92,7 @@ impl Edge {
             return;
         };
         let mut baseline = BaselineT::default();
-        (baseline.tick, baseline.position) = (mirror.tick(), mirror.position());
+        (baseline.tick, baseline.position, baseline.rewound) = (mirror.tick(), mirror.position(), mirror.is_rewound());
         let manifest = mirror.manifest();
         match Carrier::of(manifest, player.takes_datagrams && path.datagram_bytes_max > 0) {
             None => {

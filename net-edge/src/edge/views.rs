@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use protocol::Columns;
 use protocol::bytes::ReadError;
 use protocol::limits::{
     DATAGRAM_SEND_BYTES, DATAGRAMS_WAIT_MAX, UPDATE_PACKET_BYTES_MAX, UPDATE_TICK_BYTES_MAX, VIEWS_A_THREAD,
@@ -15,6 +14,7 @@ use protocol::limits::{
 use protocol::manifest::{Interest, Manifest};
 use protocol::session::{ServerMessageT, UpdateT, encode_server};
 use protocol::update::Ack;
+use protocol::{Columns, PlayerId};
 use rayon::prelude::*;
 
 use super::{ConnectionId, Path};
@@ -51,7 +51,7 @@ pub(super) struct Views {
     viewers: Vec<Viewer>,
     /// One for each thread that writes.
     encoders: Vec<Encoder>,
-    /// When everybody sees everything: the entities that there are, and whether the last tick changed them.
+    /// When somebody sees everything: the entities that there are, and whether the last tick changed them.
     everything: Vec<u32>,
     has_other_entities: bool,
     tick_interval: Duration,
@@ -60,6 +60,8 @@ pub(super) struct Views {
 struct Viewer {
     id: ConnectionId,
     player: u32,
+    /// Whether interest hides nothing from it: it looks on and does not play.
+    sees_everything: bool,
     carrier: Carrier,
     view: PlayerView,
     path: Path,
@@ -109,17 +111,19 @@ impl Views {
         held: Option<&[u8]>,
     ) -> BaselineParts {
         let mut entities = Vec::new();
-        if self.lens.is_everything() {
-            entities.extend_from_slice(&self.everything);
+        let sees_everything = self.lens.is_everything() || player == PlayerId::SPECTATOR.0;
+        if sees_everything {
+            entities.extend_from_slice(self.replica.entities());
         } else {
             self.lens.look(player, &[], &mut entities);
         }
         let lens = &self.lens;
-        let admits = |entity, component| lens.admits_row(player, entity, component);
+        let admits = |entity, component| sees_everything || lens.admits_row(player, entity, component);
         let (view, parts) = PlayerView::begin(era, &self.replica, player, &entities, held, &admits);
         let viewer = Viewer {
             id,
             player,
+            sees_everything,
             carrier,
             view,
             path,
@@ -160,13 +164,14 @@ impl Views {
         tick: u64,
     ) -> Result<(), ReadError> {
         self.replica.advance(columns, everyone, owner, tick)?;
-        if self.lens.is_everything() {
+        if self.viewers.iter().any(|viewer| viewer.sees_everything) {
             self.has_other_entities = self.everything != self.replica.entities();
             if self.has_other_entities {
                 self.everything.clear();
                 self.everything.extend_from_slice(self.replica.entities());
             }
-        } else {
+        }
+        if !self.lens.is_everything() {
             self.lens.note(columns, self.replica.changed(tick).expect("it is the newest"));
         }
         Ok(())
@@ -230,9 +235,9 @@ struct Tick<'a> {
 impl Tick<'_> {
     fn write(&self, viewer: &mut Viewer, encoder: &mut Encoder) {
         let Viewer { player, carrier, view, path, entities, next, rows_epoch, awaited, packets, buffer, .. } = viewer;
-        let lens = self.lens;
-        let admits = |entity, component| lens.admits_row(*player, entity, component);
-        if !lens.is_everything() {
+        let (lens, sees_everything) = (self.lens, viewer.sees_everything);
+        let admits = |entity, component| sees_everything || lens.admits_row(*player, entity, component);
+        if !sees_everything {
             lens.look(*player, entities, next);
             let has_other_rows = std::mem::replace(rows_epoch, lens.rows_epoch()) != lens.rows_epoch();
             if next != entities || has_other_rows {

@@ -4819,6 +4819,7 @@ pub mod worldlog {
         pub enum MatchBaselineOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
+        /// `rewound`: of a recording that was moved back since it was watched; an earlier tick than the edge's is meant.
         pub struct MatchBaseline<'a> {
             pub _tab: ::flatbuffers::Table<'a>,
         }
@@ -4839,6 +4840,7 @@ pub mod worldlog {
             pub const VT_HASH_OWNER: ::flatbuffers::VOffsetT = 12;
             pub const VT_EVERYONE: ::flatbuffers::VOffsetT = 14;
             pub const VT_OWNER: ::flatbuffers::VOffsetT = 16;
+            pub const VT_REWOUND: ::flatbuffers::VOffsetT = 18;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -4861,6 +4863,7 @@ pub mod worldlog {
                 if let Some(x) = args.everyone {
                     builder.add_everyone(x);
                 }
+                builder.add_rewound(args.rewound);
                 builder.finish()
             }
 
@@ -4878,7 +4881,8 @@ pub mod worldlog {
                     let x = self.owner();
                     x.into_iter().collect()
                 };
-                MatchBaselineT { match_id, tick, position, hash_everyone, hash_owner, everyone, owner }
+                let rewound = self.rewound();
+                MatchBaselineT { match_id, tick, position, hash_everyone, hash_owner, everyone, owner, rewound }
             }
 
             #[inline]
@@ -4944,6 +4948,13 @@ pub mod worldlog {
                         .unwrap()
                 }
             }
+            #[inline]
+            pub fn rewound(&self) -> bool {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<bool>(MatchBaseline::VT_REWOUND, Some(false)).unwrap() }
+            }
         }
 
         impl ::flatbuffers::Verifiable for MatchBaseline<'_> {
@@ -4968,6 +4979,7 @@ pub mod worldlog {
                         Self::VT_OWNER,
                         true,
                     )?
+                    .visit_field::<bool>("rewound", Self::VT_REWOUND, false)?
                     .finish();
                 Ok(())
             }
@@ -4980,6 +4992,7 @@ pub mod worldlog {
             pub hash_owner: u64,
             pub everyone: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
             pub owner: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub rewound: bool,
         }
         impl<'a> Default for MatchBaselineArgs<'a> {
             #[inline]
@@ -4992,6 +5005,7 @@ pub mod worldlog {
                     hash_owner: 0,
                     everyone: None, // required field
                     owner: None,    // required field
+                    rewound: false,
                 }
             }
         }
@@ -5030,6 +5044,10 @@ pub mod worldlog {
                 self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchBaseline::VT_OWNER, owner);
             }
             #[inline]
+            pub fn add_rewound(&mut self, rewound: bool) {
+                self.fbb_.push_slot::<bool>(MatchBaseline::VT_REWOUND, rewound, false);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchBaselineBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 MatchBaselineBuilder { fbb_: _fbb, start_: start }
@@ -5053,6 +5071,7 @@ pub mod worldlog {
                 ds.field("hash_owner", &self.hash_owner());
                 ds.field("everyone", &self.everyone());
                 ds.field("owner", &self.owner());
+                ds.field("rewound", &self.rewound());
                 ds.finish()
             }
         }
@@ -5066,6 +5085,7 @@ pub mod worldlog {
             pub hash_owner: u64,
             pub everyone: alloc::vec::Vec<u8>,
             pub owner: alloc::vec::Vec<u8>,
+            pub rewound: bool,
         }
         impl Default for MatchBaselineT {
             fn default() -> Self {
@@ -5077,6 +5097,7 @@ pub mod worldlog {
                     hash_owner: 0,
                     everyone: Default::default(),
                     owner: Default::default(),
+                    rewound: false,
                 }
             }
         }
@@ -5098,9 +5119,19 @@ pub mod worldlog {
                     let x = &self.owner;
                     _fbb.create_vector(x)
                 });
+                let rewound = self.rewound;
                 MatchBaseline::create(
                     _fbb,
-                    &MatchBaselineArgs { match_id, tick, position, hash_everyone, hash_owner, everyone, owner },
+                    &MatchBaselineArgs {
+                        match_id,
+                        tick,
+                        position,
+                        hash_everyone,
+                        hash_owner,
+                        everyone,
+                        owner,
+                        rewound,
+                    },
                 )
             }
         }

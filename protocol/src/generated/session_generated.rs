@@ -3271,6 +3271,7 @@ pub mod worldlog {
             pub const VT_OUTCOMES: ::flatbuffers::VOffsetT = 14;
             pub const VT_ERA: ::flatbuffers::VOffsetT = 16;
             pub const VT_KEPT: ::flatbuffers::VOffsetT = 18;
+            pub const VT_REWOUND: ::flatbuffers::VOffsetT = 20;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -3298,6 +3299,7 @@ pub mod worldlog {
                 if let Some(x) = args.columns {
                     builder.add_columns(x);
                 }
+                builder.add_rewound(args.rewound);
                 builder.finish()
             }
 
@@ -3316,7 +3318,8 @@ pub mod worldlog {
                 let outcomes = self.outcomes().map(|x| x.iter().map(|t| t.unpack()).collect());
                 let era = self.era();
                 let kept = self.kept().map(|x| x.into_iter().collect());
-                BaselineT { tick, position, hash, columns, own, outcomes, era, kept }
+                let rewound = self.rewound();
+                BaselineT { tick, position, hash, columns, own, outcomes, era, kept, rewound }
             }
 
             #[inline]
@@ -3394,6 +3397,13 @@ pub mod worldlog {
                         .get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Baseline::VT_KEPT, None)
                 }
             }
+            #[inline]
+            pub fn rewound(&self) -> bool {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<bool>(Baseline::VT_REWOUND, Some(false)).unwrap() }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Baseline<'_> {
@@ -3427,6 +3437,7 @@ pub mod worldlog {
                         Self::VT_KEPT,
                         false,
                     )?
+                    .visit_field::<bool>("rewound", Self::VT_REWOUND, false)?
                     .finish();
                 Ok(())
             }
@@ -3440,6 +3451,7 @@ pub mod worldlog {
             pub outcomes: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Outcome>>>,
             pub era: u32,
             pub kept: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub rewound: bool,
         }
         impl<'a> Default for BaselineArgs<'a> {
             #[inline]
@@ -3453,6 +3465,7 @@ pub mod worldlog {
                     outcomes: None,
                     era: 0,
                     kept: None,
+                    rewound: false,
                 }
             }
         }
@@ -3495,6 +3508,10 @@ pub mod worldlog {
                 self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Baseline::VT_KEPT, kept);
             }
             #[inline]
+            pub fn add_rewound(&mut self, rewound: bool) {
+                self.fbb_.push_slot::<bool>(Baseline::VT_REWOUND, rewound, false);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> BaselineBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 BaselineBuilder { fbb_: _fbb, start_: start }
@@ -3519,6 +3536,7 @@ pub mod worldlog {
                 ds.field("outcomes", &self.outcomes());
                 ds.field("era", &self.era());
                 ds.field("kept", &self.kept());
+                ds.field("rewound", &self.rewound());
                 ds.finish()
             }
         }
@@ -3533,6 +3551,7 @@ pub mod worldlog {
             pub outcomes: Option<alloc::vec::Vec<OutcomeT>>,
             pub era: u32,
             pub kept: Option<alloc::vec::Vec<u8>>,
+            pub rewound: bool,
         }
         impl Default for BaselineT {
             fn default() -> Self {
@@ -3545,6 +3564,7 @@ pub mod worldlog {
                     outcomes: None,
                     era: 0,
                     kept: None,
+                    rewound: false,
                 }
             }
         }
@@ -3570,7 +3590,11 @@ pub mod worldlog {
                 });
                 let era = self.era;
                 let kept = self.kept.as_ref().map(|x| _fbb.create_vector(x));
-                Baseline::create(_fbb, &BaselineArgs { tick, position, hash, columns, own, outcomes, era, kept })
+                let rewound = self.rewound;
+                Baseline::create(
+                    _fbb,
+                    &BaselineArgs { tick, position, hash, columns, own, outcomes, era, kept, rewound },
+                )
             }
         }
         pub enum DeltaOffset {}
