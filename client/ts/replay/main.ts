@@ -165,6 +165,11 @@ function writeHash(): void {
 async function readHash(): Promise<void> {
   const { tick, file, selected, followed, other } = readLink(location.hash);
   const info = file === undefined ? (desk.film?.info ?? desk.library.files[0]) : desk.file(file);
+  if (info === undefined && desk.film !== undefined) {
+    desk.fail(new Error(`${file} is not among the matches here`));
+    writeHash();
+    return;
+  }
   if (info === undefined) {
     notice(file === undefined ? "No match here yet" : `${file} is not here`, "It is looked for again every few seconds.");
     return;

@@ -75,8 +75,8 @@ export class Transport {
     const isShown = state !== undefined && state.tick === tick;
     say(byId("hash"), isShown ? `hash ${state.hash} · ${state.seek_ms.toFixed(state.seek_ms < 10 ? 1 : 0)} ms` : "");
     say(byId("caption-a"), film === undefined ? "" : `${film.name} · tick ${tick}`);
-    const gone = "The server does not answer; it is asked again every second.";
-    say(this.#trouble, desk.server.isHere ? (desk.trouble ?? "") : gone);
+    const gone = "No answer from the server; asking again…";
+    say(this.#trouble, desk.server.isHere ? (desk.trouble ?? film?.timeline.failure ?? "") : gone);
     this.#trouble.title = this.#trouble.textContent ?? "";
   }
 

@@ -1,5 +1,6 @@
 //! The built program, started and stopped as a user would.
 
+pub(crate) mod chromium;
 pub(crate) mod cluster;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -52,13 +53,18 @@ impl Bench {
 
     /// Starts `dev` and waits until it says that it is ready.
     pub(crate) fn dev(&self, arguments: &[&str]) -> Dev {
-        let all = [&["dev", "--json"], arguments].concat();
+        self.ready(&["dev"], arguments)
+    }
+
+    /// Starts a verb that serves, and waits until it says that it is ready.
+    pub(crate) fn ready(&self, verb: &[&str], arguments: &[&str]) -> Dev {
+        let all = [verb, &["--json"], arguments].concat();
         let mut child = self.command(&all).stderr(Stdio::inherit()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("dev ended with {:?} and said {line:?}: {error}", child.wait()));
+            .unwrap_or_else(|error| panic!("{verb:?} ended with {:?} and said {line:?}: {error}", child.wait()));
         assert_eq!(ready["ready"], true);
         assert_eq!(ready["pid"], child.id());
         Dev { child: Running(child), stdout, ready }
@@ -136,7 +142,7 @@ impl Drop for Running {
     }
 }
 
-/// A `dev` that is ready.
+/// A `dev`, or another that serves, that is ready.
 pub(crate) struct Dev {
     child: Running,
     stdout: BufReader<std::process::ChildStdout>,
