@@ -66,7 +66,7 @@ window.worldlog = probe;
 
 const painter = new Painter(document.getElementById("field") as HTMLCanvasElement);
 const input = new Input(window);
-const wanted = new URLSearchParams(location.search).get("match");
+const wanted = new URLSearchParams(location.search);
 
 async function ask<T>(path: string, method = "GET"): Promise<T> {
   const answer = await fetch(path, { method });
@@ -86,8 +86,8 @@ const fromHex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) 
 
 async function play(): Promise<void> {
   showVeil("Joining the arena", "");
-  const query = wanted === null ? "" : `?match=${encodeURIComponent(wanted)}`;
-  const { token, match } = await ask<{ token: string; match: number }>(`/token${query}`, "POST");
+  const asked = new URLSearchParams([...wanted].filter(([name]) => name === "match" || name === "player"));
+  const { token, match } = await ask<{ token: string; match: number }>(`/token?${asked}`, "POST");
   const content = fetch(`/content?match=${match}`).then(async (answer) => (answer.ok ? answer.text() : ""));
   const session = await connect<ArenaComponents>({ place: findEdge, token, name: "worldlog-play/0.1" });
   const world = new World(session, readContent(await content.catch(() => "")));

@@ -10,6 +10,8 @@ export class Camera {
   scale = 8;
   /** Whether the whole ground is shown, whatever size the map has. */
   isFitted = true;
+  /** Whether a hand took it off whom it follows. */
+  isFree = false;
 
   /** Shows the whole of a ground that begins at 0. */
   fit(width: number, height: number, metresX: number, metresY: number): void {
@@ -32,6 +34,7 @@ export class Camera {
     this.x -= x / this.scale;
     this.y += y / this.scale;
     this.isFitted = false;
+    this.isFree = true;
   }
 
   #fitting(width: number, height: number, metresX: number, metresY: number): number {

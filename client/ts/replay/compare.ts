@@ -36,7 +36,8 @@ export class Comparison {
     const { desk } = this;
     if (desk.other !== undefined) return desk.closeOther();
     const { playhead, film } = desk;
-    if (film !== undefined) void this.open(film.name, Math.max(playhead.first, playhead.tick - Math.round(playhead.rate)));
+    if (film !== undefined)
+      void this.open(film.name, Math.max(playhead.first, playhead.tick - Math.round(playhead.rate)));
   }
 
   async open(name: string, tick: number): Promise<void> {

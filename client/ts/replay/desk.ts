@@ -7,7 +7,7 @@ import { LANES } from "./moments.js";
 import { Playhead } from "./playhead.js";
 
 /** What may have changed. */
-export type Topic = "library" | "file" | "tick" | "state" | "select" | "other" | "why" | "edits" | "trouble";
+export type Topic = "library" | "file" | "tick" | "state" | "select" | "other" | "why" | "edits" | "found" | "trouble";
 
 /** While it plays the tables are filled this often. */
 const TABLES_EVERY_MS = 250;
@@ -145,7 +145,8 @@ export class Desk {
   }
 
   stepMoment(direction: 1 | -1): void {
-    const isShown = (kind: string): boolean => this.lanesOn.some((isOn, lane) => isOn && LANES[lane]!.kinds.includes(kind));
+    const isShown = (kind: string): boolean =>
+      this.lanesOn.some((isOn, lane) => isOn && LANES[lane]!.kinds.includes(kind));
     const tick = this.film?.moments.next(this.playhead.tick, direction, isShown);
     if (tick === undefined) return;
     this.playhead.isPlaying = false;
@@ -162,8 +163,7 @@ export class Desk {
     const isHere = (of: Film, at: number): boolean =>
       at >= of.timeline.last_tick || this.frames.between(of.name, at, every, of.timeline.last_tick) !== undefined;
     const before = playhead.tick;
-    this.isWaiting =
-      !isHere(film, playhead.at) || (other !== undefined && !isHere(other, playhead.at + this.offset));
+    this.isWaiting = !isHere(film, playhead.at) || (other !== undefined && !isHere(other, playhead.at + this.offset));
     if (this.isWaiting) this.trouble = this.frames.refusal;
     else playhead.advance(seconds);
     if (playhead.tick !== before) this.#moved();
@@ -221,7 +221,8 @@ export class Desk {
     if (film === undefined) return;
     this.#askedAt = performance.now();
     const otherTick = tick + this.offset;
-    const isThere = other !== undefined && otherTick >= other.timeline.first_tick && otherTick <= other.timeline.last_tick;
+    const isThere =
+      other !== undefined && otherTick >= other.timeline.first_tick && otherTick <= other.timeline.last_tick;
     const asked = { a: `${film.name}@${tick}`, b: `${other?.name}@${otherTick}` };
     const [state, otherState, diff] = await Promise.all([
       film.state(tick),

@@ -1,9 +1,9 @@
 // One file of the library: what is known of it as a whole, and its state at the ticks that were looked at.
 
-import type { FileInfo, ManifestText, Server, State, Timeline } from "./api.js";
+import type { FileInfo, ManifestText, Moment, Server, State, Timeline } from "./api.js";
 import { type Content, readContent } from "../play/content.js";
 import { type Frame, pack } from "./frame.js";
-import { Moments, presences } from "./moments.js";
+import { Moments, describe, presences } from "./moments.js";
 
 const STATES_MAX = 48;
 
@@ -37,6 +37,14 @@ export class Film {
 
   get name(): string {
     return this.info.name;
+  }
+
+  /** What happened, in a few words. */
+  describe(moment: Moment): string {
+    return describe(
+      moment,
+      this.content?.weapons.map(({ name }) => name),
+    );
   }
 
   /** Asks again how far the file goes; says whether that changed. */

@@ -9,7 +9,11 @@ import { KIND_NAMES } from "./frame.js";
 export type Filter = (entity: EntityState) => boolean;
 
 export function readFilter(text: string): Filter {
-  const words = text.trim().toLowerCase().split(/\s+/).filter((word) => word !== "");
+  const words = text
+    .trim()
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   const fits = words.map(readWord);
   return (entity) => fits.every((fit) => fit(entity));
 }

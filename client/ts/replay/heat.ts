@@ -64,9 +64,15 @@ export class HeatPanel {
       const heat = await this.desk.server.get<Heat>("/replay/heat", { files: files.join(","), kind, cell });
       if (number !== this.#asked || this.#panel.hidden) return;
       const total = heat.counts.reduce((sum, count) => sum + count, 0);
-      say(this.#said, total === 0 ? "None in what is chosen." : `${total.toLocaleString("en")} in all, at most ${hottest(heat.counts).toLocaleString("en")} in a cell`);
+      say(
+        this.#said,
+        total === 0
+          ? "None in what is chosen."
+          : `${total.toLocaleString("en")} in all, at most ${hottest(heat.counts).toLocaleString("en")} in a cell`,
+      );
       this.#show(heat);
-      if (heat.complete === false) setTimeout(() => number === this.#asked && !this.#panel.hidden && void this.#ask(), AGAIN_MS);
+      if (heat.complete === false)
+        setTimeout(() => number === this.#asked && !this.#panel.hidden && void this.#ask(), AGAIN_MS);
     } catch (error) {
       if (number !== this.#asked) return;
       say(this.#said, error instanceof Error ? error.message : String(error));

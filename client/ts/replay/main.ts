@@ -7,6 +7,7 @@ import { Desk } from "./desk.js";
 import { byId, h, say } from "./dom.js";
 import { EntityTable } from "./entities.js";
 import { Film } from "./film.js";
+import { FindPanel } from "./find.js";
 import { Frames } from "./frames.js";
 import { HeatPanel } from "./heat.js";
 import { Inspector } from "./inspector.js";
@@ -45,6 +46,7 @@ const camera = new Camera();
 const whatIf = new WhatIf(desk);
 const why = new Why(desk);
 const heat = new HeatPanel(desk);
+const find = new FindPanel(desk);
 const comparison = new Comparison(desk);
 const orders = new Orders(desk, whatIf);
 const players = new Players(desk);
@@ -59,7 +61,7 @@ whatIf.onWish = () => tabs.show("panel-whatif");
 
 let isStale = true;
 const redraw = (): void => void (isStale = true);
-const mapHost = { pick: (id: number | undefined) => desk.select(id), moved: () => cameraMoved() };
+const mapHost = { pick: (id: number | undefined) => desk.select(id), moved: redraw };
 const maps = [
   new MapView(byId<HTMLCanvasElement>("map-a"), camera, mapHost),
   new MapView(byId<HTMLCanvasElement>("map-b"), camera, mapHost),
@@ -68,6 +70,7 @@ const timeline = new TimelineView(byId<HTMLCanvasElement>("timeline"), {
   playhead: desk.playhead,
   film: () => desk.film,
   firstDifference: () => desk.firstDifference,
+  found: () => find.runs,
   scrub: (tick) => {
     desk.playhead.isPlaying = false;
     desk.go(tick);
@@ -78,11 +81,6 @@ const transport = new Transport(desk);
 
 // ---- drawing ------------------------------------------------------------------------------------------------
 
-function cameraMoved(): void {
-  // A hand on the camera takes it off whom it follows, save for how near it is.
-  redraw();
-}
-
 function zoom(factor: number): void {
   camera.zoom(factor, 0, 0);
   redraw();
@@ -90,6 +88,7 @@ function zoom(factor: number): void {
 
 function fit(): void {
   camera.isFitted = true;
+  camera.isFree = false;
   redraw();
 }
 
@@ -125,7 +124,12 @@ function frame(now: number): void {
   transport.draw();
 }
 
-desk.on(["file", "tick", "state", "select", "other", "edits", "trouble"], redraw);
+desk.on(["file", "tick", "state", "select", "other", "edits", "found", "trouble"], redraw);
+let followed: number | undefined;
+desk.on(["select"], () => {
+  if (desk.followed !== followed) camera.isFree = false;
+  followed = desk.followed;
+});
 frames.onFrames = redraw;
 heat.onHeat = redraw;
 new ResizeObserver(redraw).observe(byId("stage"));
@@ -171,7 +175,10 @@ async function readHash(): Promise<void> {
     return;
   }
   if (info === undefined) {
-    notice(file === undefined ? "No match here yet" : `${file} is not here`, "It is looked for again every few seconds.");
+    notice(
+      file === undefined ? "No match here yet" : `${file} is not here`,
+      "It is looked for again every few seconds.",
+    );
     return;
   }
   notice(desk.film === undefined ? "Opening…" : undefined, info.name);
@@ -241,8 +248,18 @@ setInterval(() => {
 const second = (event: KeyboardEvent): number => (event.shiftKey ? Math.round(desk.playhead.rate) : 1);
 new Keys([
   { keys: [" "], shown: "Space", does: "play and pause", run: () => desk.togglePlaying() },
-  { keys: ["ArrowLeft"], shown: "← · Shift ←", does: "a tick back · a second back", run: (event) => desk.step(-second(event)) },
-  { keys: ["ArrowRight"], shown: "→ · Shift →", does: "a tick on · a second on", run: (event) => desk.step(second(event)) },
+  {
+    keys: ["ArrowLeft"],
+    shown: "← · Shift ←",
+    does: "a tick back · a second back",
+    run: (event) => desk.step(-second(event)),
+  },
+  {
+    keys: ["ArrowRight"],
+    shown: "→ · Shift →",
+    does: "a tick on · a second on",
+    run: (event) => desk.step(second(event)),
+  },
   { keys: ["Home"], shown: "Home", does: "to the beginning", run: () => desk.go(desk.playhead.first) },
   { keys: ["End"], shown: "End", does: "to the end", run: () => desk.go(desk.playhead.last) },
   { keys: ["["], shown: "[", does: "to the moment before, of the kinds switched on", run: () => desk.stepMoment(-1) },
@@ -257,6 +274,7 @@ new Keys([
   { keys: ["z"], shown: "Z", does: "timeline closer", run: () => zoomTimeline(0.6) },
   { keys: ["Z"], shown: "Shift Z", does: "timeline farther", run: () => zoomTimeline(1 / 0.6) },
   { keys: ["/"], shown: "/", does: "filter entities", run: filterEntities },
+  { keys: ["e"], shown: "E", does: "find when something is so", run: () => find.toggle() },
   { keys: ["c"], shown: "C", does: "compare side by side", run: () => comparison.toggle() },
   { keys: ["h"], shown: "H", does: "heat map", run: () => heat.toggle() },
   { keys: ["l"], shown: "L", does: "copy a link to this tick", run: copyLink },

@@ -104,7 +104,7 @@ export class MapView {
     if (own !== undefined) this.#seen = { x: own.x, y: own.y };
     // Who is dead is looked for where they fell.
     if (followed === undefined) this.#seen = undefined;
-    if (this.#seen === undefined) return;
+    if (this.#seen === undefined || camera.isFree) return;
     if (camera.isFitted) {
       const [x, y] = SIGHT_METRES;
       camera.scale = Math.min(canvas.clientWidth / (2 * x + 6), canvas.clientHeight / (2 * y + 6));
@@ -139,7 +139,14 @@ export class MapView {
   }
 
   /** A picture whose lower left corner is at a place. */
-  #picture(context: CanvasRenderingContext2D, picture: HTMLCanvasElement, x: number, y: number, width: number, height: number): void {
+  #picture(
+    context: CanvasRenderingContext2D,
+    picture: HTMLCanvasElement,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+  ): void {
     const [left, top] = this.toPixel(x, y + height);
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high";

@@ -14,7 +14,7 @@ export const LANES: readonly Lane[] = [
   { label: "Kills", kinds: ["death"], isOn: true },
   { label: "Pick-ups", kinds: ["pickup"], isOn: true },
   { label: "Joins, rounds", kinds: ["join", "leave", "round"], isOn: true },
-  { label: "Hits, scores", kinds: ["hit", "score"], isOn: false },
+  { label: "Hits, drones", kinds: ["hit", "wreck", "score"], isOn: false },
 ];
 
 const COLOURS: Readonly<Record<string, string>> = {
@@ -24,17 +24,28 @@ const COLOURS: Readonly<Record<string, string>> = {
   leave: "#66738a",
   round: "#f2c14b",
   hit: "#c98a54",
+  wreck: "#7d889b",
   score: "#b79bff",
 };
 
+/** Whether there are so many that they are counted rather than told. */
+export const isOften = (kind: string): boolean => OFTEN.has(kind);
+const OFTEN = new Set(["hit", "wreck", "score"]);
+
 export const momentColour = (kind: string): string => COLOURS[kind] ?? "#8794a8";
+
+/** The end of what no player was: kills are those of players. */
+export const WRECK = "wreck";
 
 /** Moments by tick. */
 export class Moments {
   readonly all: readonly Moment[];
 
   constructor(moments: readonly Moment[]) {
-    this.all = [...moments].sort((a, b) => a.tick - b.tick);
+    const named = moments.map((moment) =>
+      moment.kind === "death" && moment.player === 0 ? { ...moment, kind: WRECK } : moment,
+    );
+    this.all = named.sort((a, b) => a.tick - b.tick);
   }
 
   /** From one tick to another, both included. */
@@ -81,16 +92,18 @@ export function presences({ players, last_tick }: Timeline): Moment[] {
   ]);
 }
 
-/** What happened, in a few words. */
-export function describe({ kind, player, by, entity, value }: Moment): string {
+/** What happened, in a few words; weapons by their number. */
+export function describe({ kind, player, by, entity, value }: Moment, weapons: readonly string[] = []): string {
   const whom = player === 0 ? `#${entity}` : `P${player}`;
   switch (kind) {
     case "death":
-      return by === 0 ? `${whom} died` : `P${by} killed ${whom}`;
+      return by === 0 ? `${whom} died` : by === player ? `${whom} killed themselves` : `P${by} killed ${whom}`;
+    case WRECK:
+      return by === 0 ? `drone ${whom} is gone` : `P${by} shot drone ${whom}`;
     case "hit":
       return by === 0 ? `${whom} lost ${value}` : `P${by} hit ${whom} for ${value}`;
     case "pickup":
-      return `${whom} took ${ITEMS[value] ?? `item ${value}`}`;
+      return `${whom} took ${item(value, weapons)}`;
     case "join":
       return `${whom} joined`;
     case "leave":
@@ -98,11 +111,15 @@ export function describe({ kind, player, by, entity, value }: Moment): string {
     case "score":
       return `${whom} scored ${value}`;
     case "round":
-      return `round ${value}`;
+      return value < 0 ? `round ${-value} ended` : `round ${value} began`;
     default:
       return `${kind} ${whom}`;
   }
 }
 
-/** As `Pickup.item` numbers them. */
-const ITEMS: Readonly<Record<number, string>> = { 1: "health", 2: "ammunition", 3: "a shield", 4: "a weapon" };
+function item(value: number, weapons: readonly string[]): string {
+  if (value >= WEAPONS_FROM) return weapons[value - WEAPONS_FROM] ?? `weapon ${value - WEAPONS_FROM}`;
+  return { 1: "health", 2: "ammunition", 3: "a shield" }[value] ?? `item ${value}`;
+}
+
+const WEAPONS_FROM = 4;

@@ -62,7 +62,13 @@ export class Players {
       });
       const dot = h("i", { class: "chip", style: `--chip: ${teamColour(team ?? -1)}` });
       const cells = [0, 1, 2].map(() => h("td", { class: "number" }));
-      return h("tr", {}, h("td", {}, dot, select, h("span", { class: "dim" })), ...cells, h("td", { class: "end" }, follow));
+      return h(
+        "tr",
+        {},
+        h("td", {}, dot, select, h("span", { class: "dim" })),
+        ...cells,
+        h("td", { class: "end" }, follow),
+      );
     });
     this.#list.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...body)));
   }

@@ -2,8 +2,9 @@
 
 import type { Timeline } from "./api.js";
 import { h, say, sharp } from "./dom.js";
+import type { Run } from "./find.js";
 import type { Film } from "./film.js";
-import { LANES, describe, momentColour } from "./moments.js";
+import { LANES, isOften, momentColour } from "./moments.js";
 import type { Playhead } from "./playhead.js";
 
 const RULER = 20;
@@ -20,6 +21,8 @@ export interface TimelineHost {
   film: () => Film | undefined;
   /** Ticks at which the match that it is compared with differs first; undefined when there is none. */
   firstDifference: () => number | undefined;
+  /** Ticks that were looked for. */
+  found: () => readonly Run[];
   scrub: (tick: number) => void;
   /** Whether a lane is stepped through. */
   isOn: (lane: number) => boolean;
@@ -105,7 +108,9 @@ export class TimelineView {
     const { timeline } = film;
     const lanes = LANES.map((_, lane) => this.host.isOn(lane)).join();
     const said = [film.name, this.#from, this.#to, width, height, devicePixelRatio, timeline.last_tick, lanes];
-    const key = [...said, timeline.verified_to, film.moments.all.length, this.host.firstDifference()].join(" ");
+    const key =
+      [...said, timeline.verified_to, film.moments.all.length, this.host.firstDifference()].join(" ") +
+      JSON.stringify(this.host.found());
     if (this.#still === undefined || this.#stillOf !== key) {
       this.#stillOf = key;
       this.#still = document.createElement("canvas");
@@ -121,6 +126,11 @@ export class TimelineView {
 
   #paint(context: CanvasRenderingContext2D, film: Film, width: number): void {
     this.#paintRuler(context, film.timeline, width);
+    context.fillStyle = "rgb(242 193 75 / 30%)";
+    for (const { from, to } of this.host.found()) {
+      const x = this.#x(from);
+      context.fillRect(x, RULER - 6, Math.max(2, this.#x(to + 1) - x), LANES.length * LANE + 6);
+    }
     LANES.forEach((lane, index) => {
       const top = RULER + index * LANE;
       if (index % 2 === 0) {
@@ -168,7 +178,7 @@ export class TimelineView {
       }
       context.fillStyle = momentColour(kind);
       const most = Math.max(3, ...heights.values());
-      const isCounted = kind === "hit" || kind === "score";
+      const isCounted = isOften(kind);
       for (const [x, count] of heights) {
         const height = isCounted ? 2 + (count / most) * (LANE - 5) : 5 + Math.min(LANE - 9, count * 2.5);
         const width = isCounted ? 1 : 2;
@@ -260,7 +270,7 @@ export class TimelineView {
     const sorted = [...found].sort((a, b) => rank(a.kind) - rank(b.kind));
     const lines = sorted.slice(0, TIP_LINES).map((moment) => {
       const chip = h("i", { class: "chip", style: `--chip: ${momentColour(moment.kind)}` });
-      return h("li", {}, chip, describe(moment), h("span", {}, ` ${moment.tick}`));
+      return h("li", {}, chip, film.describe(moment), h("span", {}, ` ${moment.tick}`));
     });
     if (sorted.length > TIP_LINES) lines.push(h("li", {}, `and ${sorted.length - TIP_LINES} more`));
     const head = h("b");

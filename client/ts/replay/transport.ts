@@ -2,7 +2,7 @@
 
 import type { Desk } from "./desk.js";
 import { byId, h, say } from "./dom.js";
-import { LANES, describe, momentColour } from "./moments.js";
+import { LANES, isOften, momentColour } from "./moments.js";
 import { SPEEDS } from "./playhead.js";
 
 /** What just happened is told for this long. */
@@ -69,8 +69,14 @@ export class Transport {
     if (this.#followed.value !== followed) this.#sayPlayers();
     byId("tool-live").setAttribute("aria-pressed", String(desk.isAtLive));
     const recent = film?.moments.between(tick - Math.round(TOLD_SECONDS * playhead.rate), tick) ?? [];
-    const told = recent.filter(({ kind }) => kind !== "hit" && kind !== "score").slice(-TOLD_MAX);
-    say(byId("now"), told.reverse().map(describe).join(" · "));
+    const told = recent.filter(({ kind }) => !isOften(kind)).slice(-TOLD_MAX);
+    say(
+      byId("now"),
+      told
+        .reverse()
+        .map((moment) => film?.describe(moment))
+        .join(" · "),
+    );
     const { state } = desk;
     const isShown = state !== undefined && state.tick === tick;
     say(byId("hash"), isShown ? `hash ${state.hash} · ${state.seek_ms.toFixed(state.seek_ms < 10 ? 1 : 0)} ms` : "");
@@ -104,7 +110,12 @@ export class Transport {
     if (film === undefined) return;
     const { game, rules_version, label } = film.info;
     const players = film.timeline.players.length;
-    const facts = [...(label === "" || label === film.name ? [] : [label]), game, `rules ${rules_version}`, `${players} player${players === 1 ? "" : "s"}`];
+    const facts = [
+      ...(label === "" || label === film.name ? [] : [label]),
+      game,
+      `rules ${rules_version}`,
+      `${players} player${players === 1 ? "" : "s"}`,
+    ];
     say(byId("facts"), [...facts, playhead.clock(playhead.last).slice(0, -3)].join(" · "));
     this.#tick.min = String(playhead.first);
     this.#tick.max = String(playhead.last);

@@ -87,7 +87,11 @@ export class WhatIf {
         remove();
         this.#show();
       };
-      const button = h("button", { type: "button", class: "edit", "aria-label": `forget: ${what}`, click: forget }, "×");
+      const button = h(
+        "button",
+        { type: "button", class: "edit", "aria-label": `forget: ${what}`, click: forget },
+        "×",
+      );
       rows.push(h("li", {}, h("span", { class: "verb" }, what.split(" ")[0]!), ...children, button));
     };
     for (const [path, value] of this.#sets) {
@@ -103,7 +107,8 @@ export class WhatIf {
       const said = h("code", { title: text }, `P${player} ${text}`);
       row(`add ${text}`, () => this.#commands.splice(index, 1), said, h("span", { class: "dim" }, `tick ${tick}`));
     });
-    const hint = "Press “set” beside a value or “drop” beside a command, or add a command below; then run the match on from there.";
+    const hint =
+      "Press “set” beside a value or “drop” beside a command, or add a command below; then run the match on from there.";
     this.#list.replaceChildren(...(rows.length === 0 ? [h("li", { class: "empty" }, hint)] : rows));
     if (rows.length === 0) this.#tick = undefined;
     this.#sayWhere();
@@ -193,7 +198,13 @@ function outcomes({ outcome_a, outcome_b }: Fork): HTMLElement {
     const cells = [a, b].map((of) => h("td", { class: "number" }, of.get(name) ?? "—"));
     return h("tr", {}, h("th", { scope: "row" }, name), ...cells);
   });
-  const head = h("tr", {}, h("th", { scope: "col" }, "came to"), h("th", { scope: "col" }, "match"), h("th", { scope: "col" }, "fork"));
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, "came to"),
+    h("th", { scope: "col" }, "match"),
+    h("th", { scope: "col" }, "fork"),
+  );
   return h("table", { class: "outcomes" }, h("thead", {}, head), h("tbody", {}, ...rows));
 }
 

@@ -35,14 +35,20 @@ export class Why {
     this.desk.tell("why");
     this.#offerAgain();
     try {
-      const { writers } = await server.get<{ writers: Writer[] }>("/replay/why", { file: film.name, tick, field: path });
+      const { writers } = await server.get<{ writers: Writer[] }>("/replay/why", {
+        file: film.name,
+        tick,
+        field: path,
+      });
       if (number !== this.#asked) return;
       const rows = writers.map((writer) => this.#row(writer));
       const none = h("p", { class: "empty" }, "Nothing wrote it: it is as it was when the file begins.");
       this.#body.replaceChildren(...(rows.length === 0 ? [none] : [h("ol", { class: "writers" }, ...rows)]));
     } catch (error) {
       if (number !== this.#asked) return;
-      this.#body.replaceChildren(h("p", { class: "bad", role: "alert" }, error instanceof Error ? error.message : String(error)));
+      this.#body.replaceChildren(
+        h("p", { class: "bad", role: "alert" }, error instanceof Error ? error.message : String(error)),
+      );
     }
   }
 
@@ -67,10 +73,16 @@ export class Why {
     const file = this.desk.film?.name;
     // It came in the tick of the write or, where it was heeded later, somewhat before.
     const asked = { file, from: Math.max(0, tick - 300), to: tick, player };
-    const found = await this.desk.server.get<{ commands: PlayerCommand[] }>("/replay/commands", asked).catch(() => undefined);
+    const found = await this.desk.server
+      .get<{ commands: PlayerCommand[] }>("/replay/commands", asked)
+      .catch(() => undefined);
     const command = found?.commands.find((known) => known.seq === seq);
     if (command === undefined) return;
-    const jump = h("button", { class: "jump", title: "go to the tick of the command", click: () => this.desk.go(command.tick) });
+    const jump = h("button", {
+      class: "jump",
+      title: "go to the tick of the command",
+      click: () => this.desk.go(command.tick),
+    });
     say(jump, `tick ${command.tick}`);
     cause.append(" ", h("code", {}, command.text), ...(command.tick === tick ? [] : [" at ", jump]));
   }
@@ -83,7 +95,9 @@ export class Why {
     this.path = undefined;
     this.#asked++;
     say(this.#title, "Why");
-    this.#body.replaceChildren(h("p", { class: "empty" }, "Click a value above to see what wrote it, when, and on whose command."));
+    this.#body.replaceChildren(
+      h("p", { class: "empty" }, "Click a value above to see what wrote it, when, and on whose command."),
+    );
     this.#offerAgain();
     this.desk.tell("why");
   }

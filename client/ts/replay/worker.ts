@@ -18,7 +18,10 @@ async function answer({ id, path }: Asked): Promise<void> {
     if (!said.ok) return tell({ id, refusal: await reason(said, path) });
     const { frames } = (await said.json()) as { frames: FrameState[] };
     const packed = frames.map(({ tick, entities }) => pack(tick, entities));
-    tell({ id, frames: packed }, packed.flatMap(({ ids, numbers }) => [ids.buffer, numbers.buffer]));
+    tell(
+      { id, frames: packed },
+      packed.flatMap(({ ids, numbers }) => [ids.buffer, numbers.buffer]),
+    );
   } catch (error) {
     tell({ id, refusal: String(error) });
   }

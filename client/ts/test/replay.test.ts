@@ -5,6 +5,7 @@ import { test } from "node:test";
 import type { EntityState, Moment } from "../replay/api.js";
 import { Camera } from "../replay/camera.js";
 import { readFilter } from "../replay/filter.js";
+import { runsOf } from "../replay/find.js";
 import { pack, poseOf, poses } from "../replay/frame.js";
 import { heatColour } from "../replay/heatmap.js";
 import { readLink, writeLink } from "../replay/link.js";
@@ -25,7 +26,14 @@ test("bodies between two ticks are between their places, and turn the shorter wa
   assert.equal(pose.dx, 1, "in a tick");
   const turned = ((pose.angle / (2 * Math.PI)) * 65_536 + 65_536) % 65_536;
   assert.ok(Math.abs(turned - 232) < 1, `${turned}`);
-  assert.deepEqual(poses(first, second, 0.5).map(({ id, x }) => [id, x]), [[7, 2], [8, 4]], "who is gone stands still");
+  assert.deepEqual(
+    poses(first, second, 0.5).map(({ id, x }) => [id, x]),
+    [
+      [7, 2],
+      [8, 4],
+    ],
+    "who is gone stands still",
+  );
   assert.equal(poseOf(first, 9), undefined);
 });
 
@@ -62,14 +70,31 @@ test("a link leads back to what it was made of", () => {
 });
 
 test("moments are stepped through by the kinds that are shown", () => {
-  const moment = (tick: number, kind: string): Moment => ({ tick, kind, entity: 1, player: 0, by: 0, at: null, value: 0 });
+  const moment = (tick: number, kind: string): Moment => ({
+    tick,
+    kind,
+    entity: 1,
+    player: 1,
+    by: 0,
+    at: null,
+    value: 0,
+  });
   const moments = new Moments([moment(30, "hit"), moment(10, "death"), moment(20, "hit"), moment(30, "death")]);
   const deaths = (kind: string): boolean => kind === "death";
   assert.equal(moments.next(10, 1, deaths), 30);
   assert.equal(moments.next(30, -1, deaths), 10);
-  assert.equal(moments.next(30, -1, () => true), 20);
-  assert.equal(moments.next(30, 1, () => true), undefined);
-  assert.deepEqual(moments.between(20, 30).map(({ kind }) => kind), ["hit", "hit", "death"]);
+  assert.equal(
+    moments.next(30, -1, () => true),
+    20,
+  );
+  assert.equal(
+    moments.next(30, 1, () => true),
+    undefined,
+  );
+  assert.deepEqual(
+    moments.between(20, 30).map(({ kind }) => kind),
+    ["hit", "hit", "death"],
+  );
 });
 
 test("a playhead stays in its file, stops at its end, and asks for few frames at every speed", () => {
@@ -105,5 +130,17 @@ test("a place under the pointer stays there while the camera comes closer", () =
 test("no heat covers nothing, and more heat covers more", () => {
   const alphas = [0, 0.1, 0.5, 1].map((part) => heatColour(part)[3]);
   assert.equal(alphas[0], 0);
-  assert.deepEqual([...alphas].sort((a, b) => a - b), alphas);
+  assert.deepEqual(
+    [...alphas].sort((a, b) => a - b),
+    alphas,
+  );
+});
+
+test("ticks without a gap are one run", () => {
+  assert.deepEqual(runsOf([3, 4, 5, 9, 11, 12]), [
+    { from: 3, to: 5 },
+    { from: 9, to: 9 },
+    { from: 11, to: 12 },
+  ]);
+  assert.deepEqual(runsOf([]), []);
 });
