@@ -13,6 +13,7 @@
 // The generated code names `alloc`.
 extern crate alloc;
 
+pub mod account;
 pub mod bits;
 pub mod bytes;
 pub mod cluster;
