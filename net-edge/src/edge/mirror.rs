@@ -16,7 +16,7 @@ pub(super) struct Mirror {
     columns: Columns,
     tick: u64,
     position: u64,
-    /// Of a recording that was moved back: players may hold later ticks.
+    /// Of a recording that was moved: players may hold later ticks.
     is_rewound: bool,
     /// All rows of class everyone, once somebody needed them at this tick.
     full: Option<Vec<u8>>,
@@ -25,7 +25,7 @@ pub(super) struct Mirror {
 /// How a mirror stands to a baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// At an earlier tick, or at one that the match was moved back from.
+    /// At an earlier tick, or where a recording was moved from.
     Older,
     /// At the same tick, with the same state.
     Same,
@@ -58,9 +58,11 @@ impl Mirror {
 
     /// What a baseline says of this mirror.
     pub(super) fn compare(&self, baseline: &MatchBaseline<'_>) -> Known {
+        // A recording that was moved may have any tick, at a later position.
+        if baseline.rewound() && baseline.position() > self.position {
+            return Known::Older;
+        }
         match self.tick.cmp(&baseline.tick()) {
-            // What was moved back has an earlier tick at a later position.
-            Ordering::Greater if baseline.rewound() && baseline.position() > self.position => Known::Older,
             Ordering::Greater => Known::Newer,
             Ordering::Less => Known::Older,
             Ordering::Equal => match self.check(baseline.hash_everyone(), baseline.hash_owner()) {

@@ -4819,7 +4819,7 @@ pub mod worldlog {
         pub enum MatchBaselineOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
-        /// `rewound`: of a recording that was moved back since it was watched; an earlier tick than the edge's is meant.
+        /// `rewound`: of a recording that was moved since it was watched; it replaces what an edge has of an earlier position.
         pub struct MatchBaseline<'a> {
             pub _tab: ::flatbuffers::Table<'a>,
         }
