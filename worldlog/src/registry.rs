@@ -81,7 +81,7 @@ fn is_alive(pid: u32) -> bool {
 }
 
 /// A folder of this user alone: what stands there says which keys to use.
-fn folder() -> Result<PathBuf, String> {
+pub(crate) fn folder() -> Result<PathBuf, String> {
     let uid = fs::metadata("/proc/self").map_err(|error| format!("/proc: {error}"))?.uid();
     // It is set in many containers where nobody made the folder.
     let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|base| base.is_dir());

@@ -15,9 +15,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use net_edge::{Certificates, Claims, TokenSigner};
 use protocol::MatchId;
+use protocol::account::account_of;
 use protocol::limits::ACCOUNT_BYTES_MAX;
 use protocol::version::{ALPN, MAJOR, MINOR, WEBTRANSPORT_PATH};
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -46,6 +47,11 @@ pub(crate) trait OpenMatches: Send + Sync {
     fn is_open(&self, match_id: u64) -> Option<bool>;
     /// What it was opened with; `None` when that is not known here.
     fn content(&self, match_id: u64) -> Option<Arc<[u8]>>;
+    /// Whether who joins may be this player of it; `None` where players cannot be chosen.
+    fn has_player(&self, match_id: u64, player: u32) -> Option<bool> {
+        let _ = (match_id, player);
+        None
+    }
 }
 
 /// A match that is known once it is.
@@ -78,11 +84,19 @@ impl Browsers {
             .route("/edge.json", get(edge))
             .route("/token", post(token))
             .route("/content", get(content))
-            .route("/play", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
-            .route("/play/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
+            .route(
+                "/play",
+                get(|headers: HeaderMap| async move { embedded("index.html", Page::get("index.html"), &headers) }),
+            )
+            .route(
+                "/play/",
+                get(|headers: HeaderMap| async move { embedded("index.html", Page::get("index.html"), &headers) }),
+            )
             .route(
                 "/play/{*path}",
-                get(|UrlPath(path): UrlPath<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+                get(|UrlPath(path): UrlPath<String>, headers: HeaderMap| async move {
+                    embedded(&path, Page::get(&path), &headers)
+                }),
             )
             .with_state(Arc::new(self))
     }
@@ -124,6 +138,8 @@ struct Wanted {
     #[serde(rename = "match")]
     match_id: Option<u64>,
     account: Option<String>,
+    /// As whom, where players can be chosen.
+    player: Option<u32>,
 }
 
 async fn token(State(browsers): State<Arc<Browsers>>, headers: HeaderMap, Query(wanted): Query<Wanted>) -> Response {
@@ -138,7 +154,16 @@ async fn token(State(browsers): State<Arc<Browsers>>, headers: HeaderMap, Query(
         Ok(match_id) => match_id,
         Err(refusal) => return refusal,
     };
-    let account = wanted.account.unwrap_or_else(guest);
+    let mut account = wanted.account.unwrap_or_else(guest);
+    if let Some(player) = wanted.player {
+        match browsers.matches.has_player(match_id, player) {
+            Some(true) => account = account_of(player, &account),
+            Some(false) => return refused(StatusCode::NOT_FOUND, &format!("match {match_id} has no player {player}")),
+            None => {
+                return refused(StatusCode::BAD_REQUEST, "who joins this match is a new player; leave `player` out");
+            }
+        }
+    }
     if account.is_empty() || account.len() > ACCOUNT_BYTES_MAX {
         return refused(StatusCode::BAD_REQUEST, &format!("an account takes 1 to {ACCOUNT_BYTES_MAX} bytes"));
     }
@@ -174,7 +199,7 @@ fn guest() -> String {
 
 /// Whether no page asks, or one of this address. A name that somebody else's name server gives this address is another
 /// page's.
-fn is_own_page(headers: &HeaderMap, any_name: bool) -> bool {
+pub(crate) fn is_own_page(headers: &HeaderMap, any_name: bool) -> bool {
     let host = text(headers, &header::HOST).unwrap_or_default();
     let is_ours = match text(headers, &header::ORIGIN) {
         // Behind a proxy the page is of HTTPS.
@@ -211,8 +236,9 @@ fn reached_at(quic: SocketAddr, host: Option<&str>) -> String {
 #[folder = "../assets/play"]
 struct Page;
 
-fn file(path: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = Page::get(path) else {
+/// A file that was built in, unless the browser has it.
+pub(crate) fn embedded(path: &str, file: Option<EmbeddedFile>, headers: &HeaderMap) -> Response {
+    let Some(file) = file else {
         return refused(StatusCode::NOT_FOUND, "no such file");
     };
     let tag = format!("\"{}\"", to_hex(&file.metadata.sha256_hash()));
