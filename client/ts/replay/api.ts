@@ -20,6 +20,8 @@ export interface FileInfo {
   readonly game: string;
   readonly rules_version: number;
   readonly seconds: number;
+  /** Whether it may still go on. */
+  readonly live?: boolean;
 }
 
 export interface Library {

@@ -7,6 +7,8 @@ import { Film } from "./film.js";
 import { written } from "./inspector.js";
 
 const ROWS_MAX = 500;
+/** The list is made anew several times a second. */
+const ROWS_WHILE_PLAYING = 60;
 
 export class Comparison {
   readonly #file = byId<HTMLSelectElement>("other-file");
@@ -84,7 +86,9 @@ export class Comparison {
       return this.#list.replaceChildren(h("p", { class: "empty" }, text));
     }
     const head = ["entity", "field", "A", "B"].map((name) => h("th", { scope: "col" }, name));
-    const rows = differences.slice(0, ROWS_MAX).map((difference) => this.#row(difference));
+    const rows = differences
+      .slice(0, playhead.isPlaying ? ROWS_WHILE_PLAYING : ROWS_MAX)
+      .map((difference) => this.#row(difference));
     const more = differences.length - rows.length;
     this.#list.replaceChildren(
       h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)),

@@ -95,7 +95,7 @@ export class Desk {
     const before = film.timeline.last_tick;
     if (!(await film.refresh()) || this.film !== film) return;
     const { first_tick, last_tick, tick_millihertz } = film.timeline;
-    if (last_tick !== before) this.frames.forget(film.name, before);
+    if (last_tick !== before) this.frames.grew(film.name, before);
     playhead.load(first_tick, last_tick, tick_millihertz);
     if (this.isAtLive) this.#catchUp();
     this.tell("tick");

@@ -31,7 +31,7 @@ export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A canvas with as many pixels as the screen has for it, and a context in CSS pixels; undefined while it is not seen. */
+/** A context in CSS pixels, of a canvas with as many pixels as the screen has for it; undefined while it is not seen. */
 export function sharp(canvas: HTMLCanvasElement): CanvasRenderingContext2D | undefined {
   const { clientWidth, clientHeight } = canvas;
   const [width, height] = [Math.round(clientWidth * devicePixelRatio), Math.round(clientHeight * devicePixelRatio)];

@@ -1,4 +1,4 @@
-// What is drawn of a tick, as numbers in one array: 60 of them a second are taken apart elsewhere and handed over whole.
+// What is drawn of a tick, as numbers in one array: 60 a second are taken apart elsewhere and handed over whole.
 
 import type { EntityState, Fields } from "./api.js";
 

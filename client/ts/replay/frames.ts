@@ -29,6 +29,10 @@ interface Piece {
   readonly every: number;
   frames: readonly Frame[] | undefined;
   usedAt: number;
+  isAsked: boolean;
+  /** Whether there may be more by now. */
+  isStale: boolean;
+  /** 0 when it was not. */
   refusedAt: number;
 }
 
@@ -82,31 +86,26 @@ export class Frames {
     for (let from = begin; from <= Math.min(begin + 3 * span, last); from += span) this.#want(file, from, every, last);
   }
 
-  /** Forgets a file that grew: its last piece was not whole. */
-  forget(file: string, from: number): void {
-    for (const [key, piece] of this.#pieces) {
-      if (piece.file === file && piece.from + PIECE * piece.every > from) this.#pieces.delete(key);
+  /** A file grew beyond a tick: the piece with that one was not whole. */
+  grew(file: string, beyond: number): void {
+    for (const piece of this.#pieces.values()) {
+      if (piece.file === file && piece.from + PIECE * piece.every > beyond) piece.isStale = true;
     }
   }
 
   #want(file: string, from: number, every: number, last: number): void {
     const key = `${every} ${from} ${file}`;
     const now = performance.now();
-    const known = this.#pieces.get(key);
-    if (known !== undefined) {
-      known.usedAt = now;
-      if (known.frames !== undefined || known.refusedAt === 0 || now - known.refusedAt < AGAIN_MS) return;
-      known.refusedAt = 0;
-    }
-    if (this.#asked.size >= ASKED_MAX || !this.server.isHere) {
-      if (known !== undefined) known.refusedAt = now - AGAIN_MS;
-      return;
-    }
-    const piece: Piece = known ?? { file, from, every, frames: undefined, usedAt: now, refusedAt: 0 };
+    const fresh = { file, from, every, frames: undefined, usedAt: now, isAsked: false, isStale: true, refusedAt: 0 };
+    const piece: Piece = this.#pieces.get(key) ?? fresh;
     this.#pieces.set(key, piece);
+    piece.usedAt = now;
+    const isSoon = piece.refusedAt !== 0 && now - piece.refusedAt < AGAIN_MS;
+    if (!piece.isStale || piece.isAsked || isSoon || this.#asked.size >= ASKED_MAX || !this.server.isHere) return;
     const to = Math.min(from + (PIECE - 1) * every, last);
     const path = address("/replay/frames", { file, from, to, every, components: DRAWN.join(",") });
     const id = this.#nextId++;
+    [piece.isAsked, piece.isStale] = [true, false];
     this.#asked.set(id, piece);
     this.#worker.postMessage({ id, path: new URL(path, location.href).href } satisfies Asked);
   }
@@ -115,11 +114,11 @@ export class Frames {
     const piece = this.#asked.get(told.id);
     this.#asked.delete(told.id);
     if (piece === undefined) return;
+    piece.isAsked = false;
     if ("frames" in told) {
-      piece.frames = told.frames;
-      this.refusal = undefined;
+      [piece.frames, piece.refusedAt, this.refusal] = [told.frames, 0, undefined];
     } else {
-      piece.refusedAt = performance.now();
+      [piece.isStale, piece.refusedAt] = [true, performance.now()];
       if ("isGone" in told) this.server.isGone();
       else this.refusal = told.refusal;
     }
@@ -136,7 +135,7 @@ export class Frames {
 
   #shrink(): void {
     if (this.#pieces.size <= PIECES_MAX) return;
-    const oldest = [...this.#pieces].filter(([, { frames }]) => frames !== undefined);
+    const oldest = [...this.#pieces].filter(([, { isAsked }]) => !isAsked);
     oldest.sort(([, a], [, b]) => a.usedAt - b.usedAt);
     for (const [key] of oldest.slice(0, this.#pieces.size - PIECES_MAX)) this.#pieces.delete(key);
   }

@@ -145,7 +145,7 @@ files.addEventListener("change", () => {
 desk.on(["library", "file"], () => {
   files.replaceChildren(...desk.library.files.map(({ name }) => h("option", { value: name }, name)));
   if (desk.film !== undefined) files.value = desk.film.name;
-  byId("tool-live").hidden = !desk.library.live;
+  byId("tool-live").hidden = desk.film?.info.live !== true;
   byId("play-link").hidden = !desk.library.live;
 });
 
@@ -183,6 +183,7 @@ async function readHash(): Promise<void> {
   }
   notice(desk.film === undefined ? "Opening…" : undefined, info.name);
   await desk.open(info, tick ?? desk.playhead.tick);
+  if (tick === undefined && info.live === true) desk.followLive();
   notice(undefined);
   if (selected !== undefined) desk.select(selected);
   if (followed !== undefined) desk.follow(followed);
@@ -275,11 +276,21 @@ new Keys([
   { keys: ["Z"], shown: "Shift Z", does: "timeline farther", run: () => zoomTimeline(1 / 0.6) },
   { keys: ["/"], shown: "/", does: "filter entities", run: filterEntities },
   { keys: ["e"], shown: "E", does: "find when something is so", run: () => find.toggle() },
+  { keys: ["i"], shown: "I", does: "to the values of what is selected; Enter asks why", run: inspect },
+  { keys: ["1", "2", "3", "4", "5"], shown: "1 … 5", does: "the panels of the side", run: showPanel },
   { keys: ["c"], shown: "C", does: "compare side by side", run: () => comparison.toggle() },
   { keys: ["h"], shown: "H", does: "heat map", run: () => heat.toggle() },
   { keys: ["l"], shown: "L", does: "copy a link to this tick", run: copyLink },
   { keys: ["Escape"], shown: "Esc", does: "select nothing", run: () => desk.select(undefined) },
 ]);
+
+function inspect(): void {
+  byId("components").querySelector<HTMLElement>(".value")?.focus();
+}
+
+function showPanel({ key }: KeyboardEvent): void {
+  tabs.showPlace(Number(key) - 1);
+}
 
 function moveCamera({ key }: KeyboardEvent): void {
   const [x, y] = { w: [0, 60], a: [60, 0], s: [0, -60], d: [-60, 0] }[key] ?? [0, 0];

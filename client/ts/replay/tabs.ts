@@ -25,6 +25,12 @@ export class Tabs {
     });
   }
 
+  /** The panel at a place of the list. */
+  showPlace(place: number): void {
+    const panel = this.#tabs[place]?.getAttribute("aria-controls");
+    if (panel) this.show(panel);
+  }
+
   show(panel: string): void {
     for (const tab of this.#tabs) {
       const id = tab.getAttribute("aria-controls")!;

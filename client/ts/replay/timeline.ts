@@ -1,7 +1,7 @@
 // The timeline: keyframes, what happened when, which ticks were verified, and where the page is. Scrubbed by dragging.
 
 import type { Timeline } from "./api.js";
-import { h, say, sharp } from "./dom.js";
+import { h, sharp } from "./dom.js";
 import type { Run } from "./find.js";
 import type { Film } from "./film.js";
 import { LANES, isOften, momentColour } from "./moments.js";
@@ -34,6 +34,7 @@ export class TimelineView {
   #isWhole = true;
   #still: HTMLCanvasElement | undefined;
   #stillOf = "";
+  #foundOf: readonly Run[] | undefined;
   #pointer: number | undefined;
   readonly #tip = h("div", { class: "tip", role: "presentation", hidden: true });
 
@@ -108,11 +109,11 @@ export class TimelineView {
     const { timeline } = film;
     const lanes = LANES.map((_, lane) => this.host.isOn(lane)).join();
     const said = [film.name, this.#from, this.#to, width, height, devicePixelRatio, timeline.last_tick, lanes];
-    const key =
-      [...said, timeline.verified_to, film.moments.all.length, this.host.firstDifference()].join(" ") +
-      JSON.stringify(this.host.found());
-    if (this.#still === undefined || this.#stillOf !== key) {
-      this.#stillOf = key;
+    const known = [timeline.verified_to, timeline.mismatches.length, film.moments.all.length];
+    const key = [...said, ...known, this.host.firstDifference()].join(" ");
+    const found = this.host.found();
+    if (this.#still === undefined || this.#stillOf !== key || this.#foundOf !== found) {
+      [this.#stillOf, this.#foundOf] = [key, found];
       this.#still = document.createElement("canvas");
       [this.#still.width, this.#still.height] = [this.canvas.width, this.canvas.height];
       const context = this.#still.getContext("2d");
@@ -273,13 +274,28 @@ export class TimelineView {
       return h("li", {}, chip, film.describe(moment), h("span", {}, ` ${moment.tick}`));
     });
     if (sorted.length > TIP_LINES) lines.push(h("li", {}, `and ${sorted.length - TIP_LINES} more`));
-    const head = h("b");
-    say(head, `${playhead.clock(tick)} · tick ${tick}`);
-    this.#tip.replaceChildren(head, h("ul", {}, ...lines));
+    const head = h("b", {}, `${playhead.clock(tick)} · tick ${tick}`);
+    this.#tip.replaceChildren(head, h("ul", {}, ...lines), this.#tellHash(film.timeline, x, tick));
     this.#tip.hidden = false;
     const width = this.#tip.offsetWidth;
     const left = this.canvas.offsetLeft + Math.min(Math.max(x - width / 2, 0), this.canvas.clientWidth - width);
     this.#tip.style.left = `${left}px`;
     this.draw();
+  }
+
+  /** Whether the hash of a tick is that which was recorded, and whether it begins a keyframe. */
+  #tellHash({ mismatches, verified_to, keyframes }: Timeline, x: number, tick: number): HTMLElement {
+    const near = (ticks: readonly number[]): number | undefined =>
+      ticks.find((at) => Math.abs(this.#x(at) - x) <= NEAR);
+    const differs = near(mismatches);
+    const keyframe = near(keyframes);
+    const hash =
+      differs !== undefined
+        ? `hash of tick ${differs} differs from the recorded one`
+        : tick <= verified_to
+          ? "hash as recorded"
+          : "hash not compared yet";
+    const text = keyframe === undefined ? hash : `${hash} · keyframe ${keyframe}`;
+    return h("div", { class: differs === undefined ? "dim" : "differing" }, text);
   }
 }

@@ -108,7 +108,7 @@ export class WhatIf {
       row(`add ${text}`, () => this.#commands.splice(index, 1), said, h("span", { class: "dim" }, `tick ${tick}`));
     });
     const hint =
-      "Press “set” beside a value or “drop” beside a command, or add a command below; then run the match on from there.";
+      "Press “set” beside a value or “drop” beside a command, or add a command below; then run on from there.";
     this.#list.replaceChildren(...(rows.length === 0 ? [h("li", { class: "empty" }, hint)] : rows));
     if (rows.length === 0) this.#tick = undefined;
     this.#sayWhere();
