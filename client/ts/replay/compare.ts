@@ -85,7 +85,9 @@ export class Comparison {
             : "Both are the same, field for field.";
       return this.#list.replaceChildren(h("p", { class: "empty" }, text));
     }
-    const head = ["entity", "field", "A", "B"].map((name) => h("th", { scope: "col" }, name));
+    const head = ["entity", "field", "A", "B"].map((name, index) =>
+      h("th", { scope: "col", class: index > 1 ? "number" : undefined }, name),
+    );
     const rows = differences
       .slice(0, playhead.isPlaying ? ROWS_WHILE_PLAYING : ROWS_MAX)
       .map((difference) => this.#row(difference));

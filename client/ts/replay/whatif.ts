@@ -202,8 +202,8 @@ function outcomes({ outcome_a, outcome_b }: Fork): HTMLElement {
     "tr",
     {},
     h("th", { scope: "col" }, "came to"),
-    h("th", { scope: "col" }, "match"),
-    h("th", { scope: "col" }, "fork"),
+    h("th", { scope: "col", class: "number" }, "match"),
+    h("th", { scope: "col", class: "number" }, "fork"),
   );
   return h("table", { class: "outcomes" }, h("thead", {}, head), h("tbody", {}, ...rows));
 }
