@@ -2,7 +2,7 @@
 
 import type { Difference } from "./api.js";
 import type { Desk } from "./desk.js";
-import { byId, h, say } from "./dom.js";
+import { byId, h, listFiles, say } from "./dom.js";
 import { Film } from "./film.js";
 import { written } from "./inspector.js";
 
@@ -58,7 +58,7 @@ export class Comparison {
     const { other, library } = this.desk;
     this.#pane.hidden = other === undefined;
     this.#tool.setAttribute("aria-pressed", String(other !== undefined));
-    this.#file.replaceChildren(...library.files.map(({ name }) => h("option", { value: name }, name)));
+    listFiles(this.#file, library.files);
     if (other !== undefined) this.#file.value = other.name;
   }
 

@@ -31,6 +31,13 @@ export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Fills a list of files; one that somebody has open stays as it is while the files do. */
+export function listFiles(select: HTMLSelectElement, files: readonly { readonly name: string }[]): void {
+  const isSame =
+    select.options.length === files.length && files.every(({ name }, at) => select.options[at]!.value === name);
+  if (!isSame) select.replaceChildren(...files.map(({ name }) => h("option", { value: name }, name)));
+}
+
 /** A context in CSS pixels, of a canvas with as many pixels as the screen has for it; undefined while it is not seen. */
 export function sharp(canvas: HTMLCanvasElement): CanvasRenderingContext2D | undefined {
   const { clientWidth, clientHeight } = canvas;

@@ -19,6 +19,8 @@ export class HeatPanel {
   readonly #files = byId("heat-files");
   readonly #said = byId("heat-said");
   #asked = 0;
+  /** The names that the list was made of. */
+  #listed = "";
 
   constructor(private readonly desk: Desk) {
     this.#tool.addEventListener("click", () => this.toggle());
@@ -44,10 +46,17 @@ export class HeatPanel {
     const { library, film } = this.desk;
     const chosen = new Set(new FormData(this.#panel).getAll("file").map(String));
     const has = (name: string): boolean => name === film?.name || chosen.has(name);
+    const names = library.files.map(({ name }) => name).join("/");
+    if (names === this.#listed) return this.#tick(has);
+    this.#listed = names;
     const rows = library.files.map(({ name }) =>
       h("label", {}, h("input", { type: "checkbox", name: "file", value: name, checked: has(name) }), name),
     );
     this.#files.replaceChildren(...rows);
+  }
+
+  #tick(has: (name: string) => boolean): void {
+    for (const box of this.#files.querySelectorAll("input")) box.checked = has(box.value);
   }
 
   async #ask(): Promise<void> {

@@ -4,7 +4,7 @@ import { Server } from "./api.js";
 import { Camera } from "./camera.js";
 import { Comparison } from "./compare.js";
 import { Desk } from "./desk.js";
-import { byId, h, say } from "./dom.js";
+import { byId, h, listFiles, say } from "./dom.js";
 import { EntityTable } from "./entities.js";
 import { Film } from "./film.js";
 import { FindPanel } from "./find.js";
@@ -143,7 +143,7 @@ files.addEventListener("change", () => {
   if (info !== undefined) desk.open(info).catch((error: unknown) => desk.fail(error));
 });
 desk.on(["library", "file"], () => {
-  files.replaceChildren(...desk.library.files.map(({ name }) => h("option", { value: name }, name)));
+  listFiles(files, desk.library.files);
   if (desk.film !== undefined) files.value = desk.film.name;
   byId("tool-live").hidden = desk.film?.info.live !== true;
   byId("play-link").hidden = !desk.library.live;
