@@ -10,6 +10,7 @@
 //! Start from [`Game`], what a game implements, and [`Simulation::step`], the only way to move a world.
 
 mod capture;
+mod edit;
 pub mod field;
 mod game;
 mod identity;
@@ -24,6 +25,7 @@ mod registry;
 mod simulation;
 
 pub use ecs_state_derive::Replicated;
+pub use edit::EditError;
 pub use field::Replicated;
 pub use game::{ContentError, Game, InvalidCommand, Ticking};
 pub use identity::{EntityIndex, Identity, Spawner, despawn, spawn};

@@ -11,6 +11,7 @@ use protocol::{Columns, EntityId, MatchId, OutcomeCode, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::capture::{MATCH_ENTITY, Removals, Rows, Since};
+use crate::edit::{self, EditError};
 use crate::identity::NextEntity;
 use crate::inbox::Inbox;
 use crate::living::Living;
@@ -49,6 +50,22 @@ pub enum Input {
         player: u32,
         /// In the game's own form; not checked yet.
         payload: Vec<u8>,
+    },
+    /// A value is set from outside, after the systems of the tick. In copies of matches only, see [`crate::EditError`];
+    /// without effect where there is no such row.
+    Edit {
+        /// Which entity.
+        entity: u32,
+        /// Number of the component.
+        component: u16,
+        /// Its canonical bytes from now on.
+        row: Vec<u8>,
+    },
+    /// The ticks that follow are played with another map or balance. In copies of matches only; without effect when
+    /// the game refuses it.
+    Content {
+        /// In the game's own form.
+        content: Vec<u8>,
     },
 }
 
@@ -191,6 +208,7 @@ impl<G: Game> Simulation<G> {
         self.living.world.insert_resource(WakeUp::default());
         let places = self.admit(inputs);
         self.living.schedule.run(&mut self.living.world);
+        self.take_edits(inputs);
         let outcomes = self.outcomes(&places);
         let wake_after_ms = self.living.world.resource::<WakeUp>().after_ms;
         self.living.check_components();
@@ -234,6 +252,14 @@ impl<G: Game> Simulation<G> {
         &self.keyframe
     }
 
+    /// A keyframe of the last tick, for another match to begin with. This one goes on as if it had not been taken, and
+    /// the other in an order of its own: it is a new match with this state, not a copy that stays equal.
+    #[must_use]
+    pub fn keyframe_now(&self) -> Keyframe {
+        let next_entity = self.living.world.resource::<NextEntity>().0;
+        Keyframe::of(&self.columns, self.tick, self.time_ms, next_entity)
+    }
+
     /// What the match was opened with.
     #[must_use]
     pub const fn setup(&self) -> &MatchSetup {
@@ -275,11 +301,42 @@ impl<G: Game> Simulation<G> {
                     }
                     Err(InvalidCommand { .. }) => places.push(None),
                 },
+                // After the systems.
+                Input::Edit { .. } | Input::Content { .. } => {}
             }
         }
         world.flush();
         world.insert_resource(inbox);
         places
+    }
+
+    /// Does what copies of matches are changed by, in place.
+    fn take_edits(&mut self, inputs: &[Input]) {
+        for input in inputs {
+            match input {
+                Input::Edit { entity, component, row } => {
+                    // A copy of a copy may have lost what is set here; then there is nothing to set.
+                    if let Some(index) = self.columns.manifest().index_of(*component) {
+                        let _ = self.set_row(index, EntityId(*entity), row);
+                    }
+                }
+                Input::Content { content } => {
+                    if let Ok(read) = G::load_content(content) {
+                        self.living.world.insert_resource(read.clone());
+                        self.content = read;
+                        self.setup.content = content.as_slice().into();
+                    }
+                }
+                Input::Join { .. } | Input::Leave { .. } | Input::Command { .. } => {}
+            }
+        }
+    }
+
+    /// Sets a row of the living world. The columns know of it after the next capture.
+    fn set_row(&mut self, index: usize, entity: EntityId, row: &[u8]) -> Result<(), EditError> {
+        let Living { world, captures, .. } = &mut self.living;
+        let layout = &self.columns.manifest().layouts()[index];
+        edit::set_row(world, captures, layout, index, entity, row)
     }
 
     fn outcomes(&mut self, places: &[Option<usize>]) -> Vec<OutcomeCode> {
