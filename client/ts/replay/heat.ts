@@ -30,6 +30,7 @@ export class HeatPanel {
     desk.on(["library"], () => this.#listFiles());
     desk.on(["file"], () => {
       this.#listFiles();
+      this.#choose(desk.film?.name);
       if (!this.#panel.hidden) void this.#ask();
     });
     this.#drawLegend();
@@ -43,20 +44,19 @@ export class HeatPanel {
   }
 
   #listFiles(): void {
-    const { library, film } = this.desk;
-    const chosen = new Set(new FormData(this.#panel).getAll("file").map(String));
-    const has = (name: string): boolean => name === film?.name || chosen.has(name);
+    const { library } = this.desk;
     const names = library.files.map(({ name }) => name).join("/");
-    if (names === this.#listed) return this.#tick(has);
+    if (names === this.#listed) return;
     this.#listed = names;
+    const chosen = new Set(new FormData(this.#panel).getAll("file").map(String));
     const rows = library.files.map(({ name }) =>
-      h("label", {}, h("input", { type: "checkbox", name: "file", value: name, checked: has(name) }), name),
+      h("label", {}, h("input", { type: "checkbox", name: "file", value: name, checked: chosen.has(name) }), name),
     );
     this.#files.replaceChildren(...rows);
   }
 
-  #tick(has: (name: string) => boolean): void {
-    for (const box of this.#files.querySelectorAll("input")) box.checked = has(box.value);
+  #choose(name: string | undefined): void {
+    for (const box of this.#files.querySelectorAll("input")) box.checked = box.value === name;
   }
 
   async #ask(): Promise<void> {
