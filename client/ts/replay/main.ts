@@ -12,6 +12,7 @@ import { Frames } from "./frames.js";
 import { HeatPanel } from "./heat.js";
 import { Inspector } from "./inspector.js";
 import { Keys } from "./keys.js";
+import { Lead } from "./lead.js";
 import { readLink, writeLink } from "./link.js";
 import { type Scene, MapView } from "./map.js";
 import { Orders } from "./orders.js";
@@ -52,6 +53,7 @@ const orders = new Orders(desk, whatIf);
 const players = new Players(desk);
 new EntityTable(desk);
 new Inspector(desk, why, whatIf);
+new Lead(desk);
 
 const tabs = new Tabs(byId("tabs"), {
   "panel-orders": (isShown) => (orders.isShown = isShown),
@@ -146,7 +148,6 @@ desk.on(["library", "file"], () => {
   listFiles(files, desk.library.files);
   if (desk.film !== undefined) files.value = desk.film.name;
   byId("tool-live").hidden = desk.film?.info.live !== true;
-  byId("play-link").hidden = !desk.library.live;
 });
 
 let linkTimer = 0;

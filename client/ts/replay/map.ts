@@ -129,16 +129,16 @@ export class MapView {
   #drawGround(context: CanvasRenderingContext2D, { content, heat }: Scene): void {
     if (content !== undefined) {
       if (this.#groundOf !== content) [this.#ground, this.#groundOf] = [paintGround(content), content];
-      this.#picture(context, this.#ground!, 0, 0, content.width * content.tile, content.height * content.tile);
+      this.#picture(context, this.#ground!, 0, 0, content.width * content.tile, content.height * content.tile, false);
     }
     if (heat !== undefined) {
       if (this.#heatOf !== heat) [this.#heat, this.#heatOf] = [paintHeat(heat), heat];
       const [x, y] = heat.min;
-      this.#picture(context, this.#heat!, x, y, heat.columns * heat.cell, heat.rows * heat.cell);
+      this.#picture(context, this.#heat!, x, y, heat.columns * heat.cell, heat.rows * heat.cell, true);
     }
   }
 
-  /** A picture whose lower left corner is at a place. */
+  /** A picture whose lower left corner is at a place. Walls from near have sharp edges, heat has none. */
   #picture(
     context: CanvasRenderingContext2D,
     picture: HTMLCanvasElement,
@@ -146,9 +146,10 @@ export class MapView {
     y: number,
     width: number,
     height: number,
+    isSmooth: boolean,
   ): void {
     const [left, top] = this.toPixel(x, y + height);
-    context.imageSmoothingEnabled = true;
+    context.imageSmoothingEnabled = isSmooth || width * this.camera.scale < picture.width;
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, left, top, width * this.camera.scale, height * this.camera.scale);
   }
