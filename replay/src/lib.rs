@@ -5,8 +5,10 @@
 //!
 //! Start from [`verify`].
 
+mod expression;
 mod source;
 mod verify;
 
+pub use expression::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Expression, ExpressionError, Seen};
 pub use source::{ReplayError, Source};
 pub use verify::{FirstDifference, VerifyReport, verify};
