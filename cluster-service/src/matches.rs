@@ -1,9 +1,11 @@
 //! One match in the service: its simulation, what waits for its next tick, and what a restore needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ecs_state::{ContentError, Game, Input, Keyframe, KeyframeError, MatchSetup, Simulation, StepOutput};
 use protocol::OutcomeCode;
+use protocol::limits::ENTITIES_MAX;
 use serde::{Deserialize, Serialize};
 
 /// A tick as it can be run again.
@@ -39,6 +41,8 @@ pub struct Match<G: Game> {
     opened_ms: i64,
     last_player: u32,
     player_count: u32,
+    /// Players that were there when it opened: they stay, whoever plays them.
+    kept: BTreeSet<u32>,
     /// Where the entry of the last tick ends in the log.
     position: u64,
     waiting: Vec<Waiting>,
@@ -82,6 +86,9 @@ impl MatchState {
     }
 }
 
+/// Ticks are counted on from a state that somebody gives: far from where they would end.
+const OPEN_TICK_MAX: u64 = u64::MAX >> 1;
+
 /// Bytes of commands in one part of a match's ticks; a tick alone may have more.
 const STEPS_PART_BYTES: usize = 1024 * 1024;
 
@@ -115,10 +122,56 @@ impl<G: Game> Match<G> {
             opened_ms: time_ms,
             last_player: 0,
             player_count: 0,
+            kept: BTreeSet::new(),
             position,
             waiting: Vec::new(),
             steps: Vec::new(),
         })
+    }
+
+    /// A match that begins with a state of another, in which these players are.
+    pub(crate) fn open_from(
+        setup: MatchSetup,
+        mut keyframe: Keyframe,
+        players: BTreeSet<u32>,
+        label: &str,
+        time_ms: i64,
+        position: u64,
+    ) -> Result<Self, KeyframeError> {
+        let tick = keyframe.tick;
+        let no_world = |reason: String| KeyframeError::NoWorld { tick, reason };
+        if tick > OPEN_TICK_MAX {
+            return Err(no_world(format!("a match begins with tick {OPEN_TICK_MAX} at most")));
+        }
+        // The state is of another time; this match is of now.
+        keyframe.time_ms = time_ms;
+        let simulation = Simulation::restore(setup, Arc::new(keyframe))?;
+        if simulation.columns().entity_count() > ENTITIES_MAX {
+            return Err(no_world(format!("more than {ENTITIES_MAX} entities")));
+        }
+        let mut opened = Self {
+            simulation,
+            label: label.to_owned(),
+            opened_ms: time_ms,
+            last_player: players.last().copied().unwrap_or_default(),
+            player_count: players.len() as u32,
+            kept: BTreeSet::new(),
+            position,
+            waiting: Vec::new(),
+            steps: Vec::new(),
+        };
+        opened.keep(players);
+        Ok(opened)
+    }
+
+    /// These players stay.
+    pub(crate) fn keep(&mut self, players: BTreeSet<u32>) {
+        self.kept = players;
+    }
+
+    /// Players that stay.
+    pub(crate) const fn kept(&self) -> &BTreeSet<u32> {
+        &self.kept
     }
 
     /// The world.
@@ -165,6 +218,9 @@ impl<G: Game> Match<G> {
     }
 
     pub(crate) fn leave(&mut self, player: u32) {
+        if self.kept.contains(&player) {
+            return;
+        }
         self.player_count -= 1;
         self.waiting.push(Waiting { input: Some(Input::Leave { player }), from: None });
     }
@@ -263,6 +319,7 @@ impl<G: Game> Match<G> {
             opened_ms: state.opened_ms,
             last_player: state.last_player,
             player_count: state.player_count,
+            kept: BTreeSet::new(),
             position: state.position,
             waiting: state.waiting,
             steps: state.steps,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ecs_state::{Game, MatchSetup, RegistryError, Simulation, Ticking};
+use ecs_state::{Game, Keyframe, MatchSetup, RegistryError, Simulation, Ticking};
+use protocol::account::player_of;
 use protocol::cluster::{
     CommandBatch, EdgeHello, Ingress, IngressMessage, JoinSession, OpenMatch, ResumeSession, decode_ingress,
 };
@@ -13,7 +14,7 @@ use protocol::limits::{
 };
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
-use protocol::{ClusterSessionId, OutcomeCode};
+use protocol::{ClusterSessionId, OutcomeCode, PlayerId};
 
 use crate::alarms::Alarms;
 use crate::clock::LogClock;
@@ -280,8 +281,14 @@ impl<G: Game> Service<G> {
         let match_id = self.last_match + 1;
         let content = open.content().bytes().into();
         let setup = MatchSetup { match_id, seed: open.seed(), content };
-        let opened = Match::open(setup, open.label().unwrap_or_default(), self.clock.now_ms, position)
-            .map_err(|error| (CloseCode::BadContent, error.to_string()))?;
+        let (label, now_ms) = (open.label().unwrap_or_default(), self.clock.now_ms);
+        let opened = match open.keyframe() {
+            None => Match::open(setup, label, now_ms, position).map_err(|error| error.to_string()),
+            Some(keyframe) => Keyframe::decode(keyframe.bytes())
+                .and_then(|keyframe| Match::open_from(setup, keyframe, kept_players(open), label, now_ms, position))
+                .map_err(|error| error.to_string()),
+        };
+        let opened = opened.map_err(|error| (CloseCode::BadContent, error))?;
         self.last_match = match_id;
         let is_first = self.matches.is_empty();
         self.matches.insert(match_id, opened);
@@ -369,8 +376,12 @@ impl<G: Game> Service<G> {
         }
         let Some(joined) = self.matches.get(&match_id) else { return Err(CloseCode::NoMatch) };
         let before = self.sessions.of_account(match_id, account);
-        let is_full = joined.player_count() as usize >= PLAYERS_PER_MATCH_MAX || self.sessions.len() >= SESSIONS_MAX;
-        if is_full && before.is_none() {
+        let as_player = player_of(account).filter(|player| joined.kept().contains(player));
+        if as_player.is_some_and(|player| self.sessions.is_played(match_id, player, account)) {
+            return Err(CloseCode::Full);
+        }
+        let has_no_room = as_player.is_none() && joined.player_count() as usize >= PLAYERS_PER_MATCH_MAX;
+        if (has_no_room || self.sessions.len() >= SESSIONS_MAX) && before.is_none() {
             return Err(CloseCode::Full);
         }
         let secret: [u8; SECRET_HASH_BYTES] = secret_hash.try_into().map_err(|_| CloseCode::TokenInvalid)?;
@@ -379,7 +390,8 @@ impl<G: Game> Service<G> {
         if let Some(before) = before {
             self.end_session(before, CloseCode::Superseded, &mut told);
         }
-        let player = self.matches.get_mut(&match_id).expect("looked up above").join();
+        let joined = self.matches.get_mut(&match_id).expect("looked up above");
+        let player = as_player.unwrap_or_else(|| joined.join());
         let id = self.sessions.open(match_id, player, account, secret, from);
         Ok((told.messages, id))
     }
@@ -539,6 +551,12 @@ impl<G: Game> Service<G> {
             outbox.send_all(watchers, egress::delta(match_id, position, output, told));
         }
     }
+}
+
+/// Players of the state that a match begins with.
+fn kept_players(open: &OpenMatch<'_>) -> BTreeSet<u32> {
+    let players = open.players().into_iter().flatten();
+    players.filter(|player| *player != 0 && *player != PlayerId::SPECTATOR.0).collect()
 }
 
 const fn outcome(origin: Origin, tick: u64, code: OutcomeCode) -> Outcome {

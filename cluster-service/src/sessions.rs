@@ -260,6 +260,12 @@ impl Sessions {
         self.of_match(match_id).into_iter().find(|id| self.table[id].account == account)
     }
 
+    /// Whether another account plays this player.
+    pub(crate) fn is_played(&self, match_id: u64, player: u32, account: &str) -> bool {
+        let of_player = |session: &&PlayerSession| session.match_id == match_id && session.player == player;
+        self.table.values().filter(of_player).any(|session| session.account != account)
+    }
+
     /// The sessions of a match, ascending.
     pub(crate) fn of_match(&self, match_id: u64) -> Vec<u32> {
         self.table.iter().filter(|(_, session)| session.match_id == match_id).map(|(id, _)| *id).collect()

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! HEAD Header | SERV ServiceState | (MTCH MatchState | KEYF keyframe | STEP more ticks …)* in order of matches
+//!      | KEPT players that stay, by match; only when there are any
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ const MTCH: [u8; 4] = *b"MTCH";
 const KEYF: [u8; 4] = *b"KEYF";
 /// None when all ticks fit MTCH.
 const STEP: [u8; 4] = *b"STEP";
+/// None when no match began with a keyframe.
+const KEPT: [u8; 4] = *b"KEPT";
 
 /// What a snapshot is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +69,7 @@ pub(crate) struct Snapshot {
     header: Header,
     state: ServiceState,
     matches: Vec<Captured>,
+    kept: Vec<(u64, BTreeSet<u32>)>,
 }
 
 impl Snapshot {
@@ -91,6 +95,9 @@ impl Snapshot {
                 chunks.push_value(STEP, steps);
                 between();
             }
+        }
+        if !self.kept.is_empty() {
+            chunks.push_value(KEPT, &self.kept);
         }
         chunks.finish()
     }
@@ -122,7 +129,9 @@ impl<G: Game> Service<G> {
             edge_key: self.edge_key,
             reports: self.reports.clone(),
         };
-        Snapshot { header, state, matches: self.matches.values().map(Match::capture).collect() }
+        let kept = self.matches.iter().filter(|(_, of)| !of.kept().is_empty());
+        let kept = kept.map(|(match_id, of)| (*match_id, of.kept().clone())).collect();
+        Snapshot { header, state, matches: self.matches.values().map(Match::capture).collect(), kept }
     }
 
     /// Brings a service back, and its timers into `outbox`.
@@ -171,8 +180,18 @@ impl<G: Game> Service<G> {
                 .map_err(|source: RestoreMatchError| file.error(chunk.offset, source.to_string()))?;
             service.matches.insert(restored.simulation().match_id().0, restored);
         }
-        if let Some(extra) = file.next_chunk() {
-            return Err(file.error(extra.offset, "a chunk follows the last match").into());
+        if let Some(chunk) = file.next_chunk() {
+            if chunk.tag != KEPT {
+                return Err(file.error(chunk.offset, "a chunk follows the last match").into());
+            }
+            let kept: Vec<(u64, BTreeSet<u32>)> = file.value(&chunk)?;
+            for (match_id, players) in kept {
+                let of = service.matches.get_mut(&match_id);
+                of.ok_or_else(|| file.error(chunk.offset, "players of a match that is not there"))?.keep(players);
+            }
+            if let Some(extra) = file.next_chunk() {
+                return Err(file.error(extra.offset, "a chunk follows the last").into());
+            }
         }
         service.clock = state.clock;
         service.edges = state.edges.into_iter().map(|(edge, watched)| (ClusterSessionId(edge), watched)).collect();

@@ -93,6 +93,7 @@ fn simulated(file: &MatchFile) -> SimHost<OnCommand> {
                     *seq += 1;
                     batch.push((*player, 1, *seq, payload.clone()));
                 }
+                Input::Edit { .. } | Input::Content { .. } => unreachable!("a log holds neither"),
             }
         }
         if !batch.is_empty() {

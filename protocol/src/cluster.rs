@@ -52,6 +52,8 @@ pub fn decode_ingress(bytes: &[u8]) -> Result<Ingress<'_>, FrameError> {
     if let Some(open) = ingress.message_as_open_match() {
         bounded("content", open.content().len(), limit::CONTENT_BYTES_MAX)?;
         bounded("label", open.label().map_or(0, str::len), limit::LABEL_BYTES_MAX)?;
+        bounded("keyframe", open.keyframe().map_or(0, |keyframe| keyframe.len()), limit::OPEN_KEYFRAME_BYTES_MAX)?;
+        bounded("players", open.players().map_or(0, |players| players.len()), limit::PLAYERS_PER_MATCH_MAX)?;
     }
     if let Some(batch) = ingress.message_as_command_batch() {
         let mut bytes = 0usize;

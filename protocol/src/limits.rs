@@ -79,6 +79,8 @@ pub const INTEREST_REACH_MAX: u32 = 1 << 30;
 pub const INTEREST_MARGIN_MAX: u32 = 1 << 30;
 /// Content (maps, balance) of one match.
 pub const CONTENT_BYTES_MAX: usize = 512 * 1024;
+/// State that a match may begin with, as the bytes of a keyframe: some ten thousand entities.
+pub const OPEN_KEYFRAME_BYTES_MAX: usize = 448 * 1024;
 /// Longest label of a match.
 pub const LABEL_BYTES_MAX: usize = 64;
 /// Matches open at once in one service.
@@ -276,7 +278,11 @@ const _: () = {
     assert!(CONNECTIONS_MAX <= CONNECTIONS_CEILING && CONNECTIONS_CEILING <= PREFIXES_MAX, "who is connected is known");
     assert!(LINK_HOLD_MS_MAX < LOG_ANSWER_MS_MAX, "who waits for the log is sent on before that is an error");
     assert!((LINK_HOLD_MS_MAX as i64) < SESSION_EXPIRY_MS, "sessions outlive the wait of their edge");
-    assert!(CONTENT_BYTES_MAX < INGRESS_BYTES_MAX, "a match must open with one message");
+    assert!(
+        CONTENT_BYTES_MAX + OPEN_KEYFRAME_BYTES_MAX + 4 * PLAYERS_PER_MATCH_MAX + LABEL_BYTES_MAX + 1024
+            < INGRESS_BYTES_MAX,
+        "a match must open with one message"
+    );
     assert!(CLIENT_FRAME_BYTES_MAX < INGRESS_BYTES_MAX);
     assert!(LOG_BATCH_BYTES + 2 * INGRESS_BYTES_MAX < LOG_FRAME_BYTES_MAX as usize);
     assert!(8 * (EGRESS_PART_BYTES_MAX + 64) <= EGRESS_TERM_BYTES_MIN, "a part must fit an eighth of a term");

@@ -1435,7 +1435,8 @@ pub mod worldlog {
         #[derive(Copy, Clone, PartialEq)]
 
         /// With `unless_open` a match that is open already, the one with the lowest number, is the answer; then asking again
-        /// opens no second one.
+        /// opens no second one. With `keyframe` it begins with that state, in which these players are already: each is played by
+        /// whoever joins as it (`protocol::account`), and stays when that one goes.
         pub struct OpenMatch<'a> {
             pub _tab: ::flatbuffers::Table<'a>,
         }
@@ -1454,6 +1455,8 @@ pub mod worldlog {
             pub const VT_LABEL: ::flatbuffers::VOffsetT = 8;
             pub const VT_CONTENT: ::flatbuffers::VOffsetT = 10;
             pub const VT_UNLESS_OPEN: ::flatbuffers::VOffsetT = 12;
+            pub const VT_KEYFRAME: ::flatbuffers::VOffsetT = 14;
+            pub const VT_PLAYERS: ::flatbuffers::VOffsetT = 16;
 
             #[inline]
             pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1467,6 +1470,12 @@ pub mod worldlog {
                 let mut builder = OpenMatchBuilder::new(_fbb);
                 builder.add_seed(args.seed);
                 builder.add_request(args.request);
+                if let Some(x) = args.players {
+                    builder.add_players(x);
+                }
+                if let Some(x) = args.keyframe {
+                    builder.add_keyframe(x);
+                }
                 if let Some(x) = args.content {
                     builder.add_content(x);
                 }
@@ -1486,7 +1495,9 @@ pub mod worldlog {
                     x.into_iter().collect()
                 };
                 let unless_open = self.unless_open();
-                OpenMatchT { request, seed, label, content, unless_open }
+                let keyframe = self.keyframe().map(|x| x.into_iter().collect());
+                let players = self.players().map(|x| x.into_iter().collect());
+                OpenMatchT { request, seed, label, content, unless_open, keyframe, players }
             }
 
             #[inline]
@@ -1531,6 +1542,30 @@ pub mod worldlog {
                 // which contains a valid value in this slot
                 unsafe { self._tab.get::<bool>(OpenMatch::VT_UNLESS_OPEN, Some(false)).unwrap() }
             }
+            #[inline]
+            pub fn keyframe(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                        OpenMatch::VT_KEYFRAME,
+                        None,
+                    )
+                }
+            }
+            #[inline]
+            pub fn players(&self) -> Option<::flatbuffers::Vector<'a, u32>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u32>>>(
+                        OpenMatch::VT_PLAYERS,
+                        None,
+                    )
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for OpenMatch<'_> {
@@ -1549,6 +1584,16 @@ pub mod worldlog {
                         true,
                     )?
                     .visit_field::<bool>("unless_open", Self::VT_UNLESS_OPEN, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "keyframe",
+                        Self::VT_KEYFRAME,
+                        false,
+                    )?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u32>>>(
+                        "players",
+                        Self::VT_PLAYERS,
+                        false,
+                    )?
                     .finish();
                 Ok(())
             }
@@ -1559,6 +1604,8 @@ pub mod worldlog {
             pub label: Option<::flatbuffers::WIPOffset<&'a str>>,
             pub content: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
             pub unless_open: bool,
+            pub keyframe: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+            pub players: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u32>>>,
         }
         impl<'a> Default for OpenMatchArgs<'a> {
             #[inline]
@@ -1569,6 +1616,8 @@ pub mod worldlog {
                     label: None,
                     content: None, // required field
                     unless_open: false,
+                    keyframe: None,
+                    players: None,
                 }
             }
         }
@@ -1599,6 +1648,14 @@ pub mod worldlog {
                 self.fbb_.push_slot::<bool>(OpenMatch::VT_UNLESS_OPEN, unless_open, false);
             }
             #[inline]
+            pub fn add_keyframe(&mut self, keyframe: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_KEYFRAME, keyframe);
+            }
+            #[inline]
+            pub fn add_players(&mut self, players: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u32>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatch::VT_PLAYERS, players);
+            }
+            #[inline]
             pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OpenMatchBuilder<'a, 'b, A> {
                 let start = _fbb.start_table();
                 OpenMatchBuilder { fbb_: _fbb, start_: start }
@@ -1619,6 +1676,8 @@ pub mod worldlog {
                 ds.field("label", &self.label());
                 ds.field("content", &self.content());
                 ds.field("unless_open", &self.unless_open());
+                ds.field("keyframe", &self.keyframe());
+                ds.field("players", &self.players());
                 ds.finish()
             }
         }
@@ -1630,10 +1689,20 @@ pub mod worldlog {
             pub label: Option<alloc::string::String>,
             pub content: alloc::vec::Vec<u8>,
             pub unless_open: bool,
+            pub keyframe: Option<alloc::vec::Vec<u8>>,
+            pub players: Option<alloc::vec::Vec<u32>>,
         }
         impl Default for OpenMatchT {
             fn default() -> Self {
-                Self { request: 0, seed: 0, label: None, content: Default::default(), unless_open: false }
+                Self {
+                    request: 0,
+                    seed: 0,
+                    label: None,
+                    content: Default::default(),
+                    unless_open: false,
+                    keyframe: None,
+                    players: None,
+                }
             }
         }
         impl OpenMatchT {
@@ -1649,7 +1718,12 @@ pub mod worldlog {
                     _fbb.create_vector(x)
                 });
                 let unless_open = self.unless_open;
-                OpenMatch::create(_fbb, &OpenMatchArgs { request, seed, label, content, unless_open })
+                let keyframe = self.keyframe.as_ref().map(|x| _fbb.create_vector(x));
+                let players = self.players.as_ref().map(|x| _fbb.create_vector(x));
+                OpenMatch::create(
+                    _fbb,
+                    &OpenMatchArgs { request, seed, label, content, unless_open, keyframe, players },
+                )
             }
         }
         pub enum CloseMatchOffset {}
