@@ -33,9 +33,9 @@ pub use host::aeron::{
     list_member_matches, log_entry, run_member,
 };
 pub use host::local::{
-    EgressSink, ExportError, Exported, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost, LocalIngress,
-    LogError, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot, export_match, list_matches,
-    list_snapshots, verify_snapshot,
+    EgressSink, ExportError, Exported, FollowedMatch, HostError, HostStatus, LocalConfig, LocalConnector, LocalHost,
+    LocalIngress, LogError, LogFollower, OfferError, Recovery, SinkFull, SnapshotInfo, StartError, VerifiedSnapshot,
+    export_match, list_matches, list_snapshots, verify_snapshot,
 };
 pub use host::sim::SimHost;
 pub use matches::{Match, StepRecord};

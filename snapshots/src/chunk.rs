@@ -36,7 +36,7 @@ fn checksum(place: u32, head: &[u8], bytes: &[u8]) -> u64 {
 }
 
 /// Makes the bytes of a file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChunkWriter {
     bytes: Vec<u8>,
     count: u32,

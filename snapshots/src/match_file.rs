@@ -134,7 +134,7 @@ impl MatchFile {
 }
 
 /// Makes a match file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MatchFileWriter {
     chunks: ChunkWriter,
     index: Vec<(u64, u64)>,

@@ -88,6 +88,7 @@ pub fn list_matches<G: Game>(data: &Path) -> Result<Vec<MatchStatus>, ExportErro
 }
 
 /// Follows one match through the log.
+#[derive(Clone)]
 pub(in crate::host) struct Recorder {
     match_id: u64,
     writer: Option<MatchFileWriter>,
@@ -100,6 +101,11 @@ impl Recorder {
     /// Follows a match from its opening.
     pub(in crate::host) fn new(match_id: u64) -> Self {
         Self { match_id, writer: None, ticks: 0, keyframes: 0, hash: 0 }
+    }
+
+    /// Whether it has not met its match yet.
+    pub(in crate::host) const fn is_new(&self) -> bool {
+        self.writer.is_none()
     }
 
     /// Looks at what an entry brought about.

@@ -15,6 +15,7 @@ mod config;
 mod export;
 #[cfg(test)]
 mod failing_disk;
+mod follow;
 #[cfg(test)]
 #[path = "../../../tests/games/mod.rs"]
 mod games;
@@ -30,6 +31,7 @@ mod status;
 pub use config::LocalConfig;
 pub(in crate::host) use export::Recorder;
 pub use export::{ExportError, Exported, export_match, list_matches};
+pub use follow::{FollowedMatch, LogFollower};
 pub use handle::{EgressSink, HostError, LocalConnector, LocalHost, LocalIngress, OfferError, SinkFull};
 pub use log::LogError;
 pub use recovery::{Recovery, StartError};
