@@ -242,10 +242,10 @@ impl Tick<'_> {
             let has_other_rows = std::mem::replace(rows_epoch, lens.rows_epoch()) != lens.rows_epoch();
             if next != entities || has_other_rows {
                 std::mem::swap(entities, next);
-                view.see(self.replica, entities);
+                view.see(self.replica, entities, &admits);
             }
         } else if self.has_other_entities {
-            view.see(self.replica, self.everything);
+            view.see(self.replica, self.everything, &admits);
         }
         if view.settled() < *awaited {
             view.call_for_update();

@@ -18,6 +18,28 @@ pub struct Encoder {
     stamp: u32,
     count: usize,
     kinds: Vec<Code>,
+    /// Whole updates; those before `shared_count` are of this tick.
+    shared: Vec<Shared>,
+    shared_count: usize,
+    /// How often anything was shared.
+    #[cfg(test)]
+    pub(super) hits: u64,
+}
+
+/// What players have in common who see everything and are told nothing but what this tick changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plain {
+    /// Bit `i`: they hold what the tick `i` before this one changed.
+    pub(super) came: u64,
+    pub(super) part_bits: usize,
+}
+
+/// The updates of such players, but for the headers.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    plain: Option<Plain>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) parts: Vec<std::ops::Range<usize>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,7 +114,7 @@ impl Encoder {
         }
         self.tick = Some(replica.tick());
         self.bits.clear();
-        self.count = 0;
+        (self.count, self.shared_count) = (0, 0);
         self.stamp = self.stamp.wrapping_add(1);
         if self.stamp == 0 {
             self.entries.fill(Entry::default());
@@ -112,6 +134,32 @@ impl Encoder {
     /// How rows of a component are told this tick.
     pub(super) fn changes(&self, kind: usize) -> &Changes {
         &self.kinds[kind].changes
+    }
+
+    /// What was written this tick for players of whom the same holds.
+    pub(super) fn shared(&mut self, plain: Plain) -> Option<&Shared> {
+        let found = self.shared[..self.shared_count].iter().find(|shared| shared.plain == Some(plain));
+        #[cfg(test)]
+        {
+            self.hits += u64::from(found.is_some());
+        }
+        found
+    }
+
+    /// Room for what is written for them now.
+    pub(super) fn share(&mut self, plain: Plain) -> Option<&mut Shared> {
+        if self.shared_count == SHARED_MAX {
+            return None;
+        }
+        if self.shared.len() == self.shared_count {
+            self.shared.push(Shared::default());
+        }
+        let shared = &mut self.shared[self.shared_count];
+        self.shared_count += 1;
+        shared.plain = Some(plain);
+        shared.bytes.clear();
+        shared.parts.clear();
+        Some(shared)
     }
 
     /// The words of a piece, from which its bits are taken.
@@ -191,6 +239,8 @@ fn course_of(replica: &Replica, kind: usize, row: u32, since: Since) -> Option<C
 }
 
 const FIRST_ENTRIES: usize = 1024;
+/// More than this, and they have so little in common that looking costs more than it saves.
+const SHARED_MAX: usize = 16;
 
 impl Code {
     fn new(layout: &Layout) -> Self {

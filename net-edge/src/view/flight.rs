@@ -19,6 +19,8 @@ pub(super) struct Flight {
 #[derive(Debug, Clone, Copy)]
 struct Record {
     tick: u32,
+    /// The first tick of which it tells anything that was not told in time.
+    holds_from: u32,
     first: u64,
     count: u32,
     fate: Fate,
@@ -44,6 +46,14 @@ impl Told {
     pub(super) const ALL: u16 = u16::MAX;
 }
 
+/// What something is learnt of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Learnt {
+    /// A packet, before what it told.
+    Packet,
+    Row(Told),
+}
+
 /// What became of a telling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -60,18 +70,19 @@ impl Flight {
         self.told.push_back(told);
     }
 
-    /// Ends a packet with all that was told since the one before; gives its number.
-    pub(super) fn close(&mut self, tick: u32) -> u32 {
+    /// Ends a packet with all that was told since the one before; gives its number. `holds_from` is the first tick that
+    /// is held only when it comes.
+    pub(super) fn close(&mut self, tick: u32, holds_from: u32) -> u32 {
         let end = self.passed + self.told.len() as u64;
         let first = self.records.back().map_or(self.passed, |record| record.first + u64::from(record.count));
-        self.records.push_back(Record { tick, first, count: (end - first) as u32, fate: Fate::Unknown });
+        self.records.push_back(Record { tick, holds_from, first, count: (end - first) as u32, fate: Fate::Unknown });
         self.newest += 1;
         self.newest
     }
 
-    /// Tick of the oldest packet of which nothing is known.
+    /// The first tick that is held only when a packet comes of which nothing is known.
     pub(super) fn oldest_unknown(&self) -> Option<u32> {
-        self.records.iter().find(|record| record.fate == Fate::Unknown).map(|record| record.tick)
+        self.records.iter().filter(|record| record.fate == Fate::Unknown).map(|record| record.holds_from).min()
     }
 
     /// Packets that counted as lost.
@@ -80,7 +91,7 @@ impl Flight {
     }
 
     /// Takes an acknowledgement: the low bits of the newest that came, and which of the 64 before it did not.
-    pub(super) fn ack(&mut self, seq: u16, missing: u64, mut learn: impl FnMut(Told, u32, Outcome)) {
+    pub(super) fn ack(&mut self, seq: u16, missing: u64, mut learn: impl FnMut(Learnt, u32, Outcome)) {
         let behind = u32::from((self.newest as u16).wrapping_sub(seq));
         // What was never written, or is too old to be known.
         let Some(seq) = self.newest.checked_sub(behind).filter(|seq| *seq > 0) else { return };
@@ -98,7 +109,7 @@ impl Flight {
     }
 
     /// All that was written came: what carries it loses nothing.
-    pub(super) fn ack_all(&mut self, mut learn: impl FnMut(Told, u32, Outcome)) {
+    pub(super) fn ack_all(&mut self, mut learn: impl FnMut(Learnt, u32, Outcome)) {
         for place in 0..self.records.len() {
             self.decide(place, Outcome::Came, &mut learn);
         }
@@ -106,7 +117,7 @@ impl Flight {
     }
 
     /// Gives up on packets of which nothing was heard for `timeout` ticks.
-    pub(super) fn expire(&mut self, now: u32, timeout: u32, mut learn: impl FnMut(Told, u32, Outcome)) {
+    pub(super) fn expire(&mut self, now: u32, timeout: u32, mut learn: impl FnMut(Learnt, u32, Outcome)) {
         for place in 0..self.records.len() {
             if self.records[place].tick + timeout >= now {
                 break;
@@ -116,7 +127,7 @@ impl Flight {
         self.forget(now.saturating_sub(BASE_AGE_TICKS_MAX));
     }
 
-    fn decide(&mut self, place: usize, outcome: Outcome, learn: &mut impl FnMut(Told, u32, Outcome)) {
+    fn decide(&mut self, place: usize, outcome: Outcome, learn: &mut impl FnMut(Learnt, u32, Outcome)) {
         let Some(record) = self.records.get_mut(place) else { return };
         let fate = match (record.fate, outcome) {
             (Fate::Unknown | Fate::Late, Outcome::Came) => Fate::Came,
@@ -128,9 +139,10 @@ impl Flight {
         };
         record.fate = fate;
         let record = *record;
+        learn(Learnt::Packet, record.tick, outcome);
         let from = (record.first - self.passed) as usize;
         for told in self.told.range(from..from + record.count as usize) {
-            learn(*told, record.tick, outcome);
+            learn(Learnt::Row(*told), record.tick, outcome);
         }
     }
 

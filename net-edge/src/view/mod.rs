@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what can be told now, and what could at a tick before | `replica` |
 //! | how many bits does a change take, worked out once for all players | `encoder` |
-//! | what does a player hold | `player`, `rows` |
+//! | what does a player hold | `player`; of most entities `regular`, of the others `rows` |
 //! | what became of the packets | `flight` |
 //! | what goes into the next ones | `plan`, `packets` |
 //!
@@ -23,6 +23,7 @@ mod flight;
 mod packets;
 mod plan;
 mod player;
+mod regular;
 mod replica;
 mod rows;
 #[cfg(test)]

@@ -7,11 +7,13 @@ use protocol::bits::BitWriter;
 use protocol::limits::UPDATE_PARTS_MAX;
 use protocol::update::{Changes, Form, HEADER_BYTES, Header, gap, gap_order, put_component};
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, Shared};
 use super::flight::Told;
 use super::plan::{Item, Plan};
 use super::player::{AdmitsRow, PlayerView};
+use super::regular::REGULAR;
 use super::replica::Replica;
+use super::rows::RowState;
 
 /// How much a player may be sent with one tick.
 #[derive(Debug, Clone, Copy)]
@@ -116,18 +118,25 @@ impl PlayerView {
         encoder.follow(replica);
         self.expire(now);
         self.compact();
+        self.note_irregular(replica, now, admits_row);
         let all = now >= self.hash_due;
+        let part_bits = budget.packet_bytes.max(PART_BYTES_MIN) * 8;
+        let plain = if all { None } else { self.plain(replica, now, part_bits) };
+        if let Some(shared) = plain.and_then(|plain| encoder.shared(plain))
+            && shared.bytes.len() <= budget.bytes
+        {
+            return self.write_shared(shared, now, out);
+        }
         self.make_plan(replica, encoder, admits_row, all);
-        let fits = self.fit_plan(replica, budget.bytes, distance);
-        self.written = now;
+        let fits = self.fit_plan(replica, budget.bytes, admits_row, distance);
         if self.plan.items.is_empty() && !all && !std::mem::take(&mut self.is_wanted) {
-            return;
+            return self.note_written(now);
         }
         let mut packets = std::mem::take(&mut self.packets);
         let mut plan = std::mem::take(&mut self.plan);
-        let part_bits = budget.packet_bytes.max(PART_BYTES_MIN) * 8;
-        let listed = packets.list_components(replica, encoder, &mut plan, part_bits / 2, &mut self.pending);
-        let packed = self.pack(&mut packets, &plan, encoder, part_bits, now, replica.kind_count());
+        let listed = packets.list_components(replica, encoder, &mut plan, part_bits / 2);
+        self.let_wait(replica, plan.items.iter().filter(|item| !item.is_whole).copied(), admits_row);
+        let packed = self.pack(&mut packets, &plan, (replica, encoder), part_bits, now, admits_row);
         let hash = (all && fits && listed && packed).then(|| self.hash(replica, admits_row));
         if all {
             // Where not all fits, trying at each tick would cost as much each time.
@@ -135,6 +144,17 @@ impl PlayerView {
         }
         let orders = plan.orders();
         self.close_part(&mut packets, orders, now, hash);
+        self.note_written(now);
+        let is_plain = plan.items.iter().all(|item| self.tracked[item.place as usize].chunk == REGULAR);
+        if let Some(plain) = plain.filter(|_| is_plain && fits && listed && packed)
+            && let Some(shared) = encoder.share(plain)
+        {
+            for part in &packets.parts {
+                let from = shared.bytes.len();
+                shared.bytes.extend_from_slice(&packets.bytes[part.start + HEADER_BYTES..part.end]);
+                shared.parts.push(from..shared.bytes.len());
+            }
+        }
         let count = packets.parts.len();
         for part in &packets.parts {
             packets.bytes[part.start + 6] |= (count as u8 - 1) << 4;
@@ -143,16 +163,48 @@ impl PlayerView {
         (self.packets, self.plan) = (packets, plan);
     }
 
+    /// Writes what was written for another player of whom the same holds.
+    fn write_shared(&mut self, shared: &Shared, now: u32, out: &mut dyn FnMut(&[u8])) {
+        self.is_wanted = false;
+        let mut packets = std::mem::take(&mut self.packets);
+        for (place, part) in shared.parts.iter().enumerate() {
+            let seq = self.flight.close(now, now) as u16;
+            self.fates.note_packet(now);
+            let header = self.header(now, seq, place, shared.parts.len());
+            packets.bytes.clear();
+            packets.bytes.extend_from_slice(&header.encode());
+            packets.bytes.extend_from_slice(&shared.bytes[part.clone()]);
+            out(&packets.bytes);
+        }
+        self.packets = packets;
+        self.note_written(now);
+    }
+
+    /// Of an update without hash and absences.
+    fn header(&self, now: u32, seq: u16, part: usize, parts: usize) -> Header {
+        Header {
+            era: self.era as u8,
+            seq,
+            tick: (self.start + u64::from(now) - 1) as u16,
+            part: part as u8,
+            parts: parts as u8,
+            settled_age: u8::try_from(now - self.settled).ok(),
+            has_hash: false,
+            has_absences: false,
+        }
+    }
+
     /// Puts the items into parts, all but the last of which are closed. Whether all of them fitted.
     fn pack(
         &mut self,
         packets: &mut Packets,
         plan: &Plan,
-        encoder: &Encoder,
+        (replica, encoder): (&Replica, &Encoder),
         part_bits: usize,
         now: u32,
-        kinds: usize,
+        admits_row: AdmitsRow<'_>,
     ) -> bool {
+        let kinds = replica.kind_count();
         let orders = plan.orders();
         packets.bytes.clear();
         packets.parts.clear();
@@ -169,11 +221,14 @@ impl PlayerView {
             }
             // An entity that no part holds is told in pieces, a tick after the other.
             let fitting = if is_last { None } else { packets.put_some(plan, item, encoder, orders, part_bits) };
+            let is_all = fitting.is_some_and(|fitting| fitting.rows == item.rows && fitting.lost == item.lost);
+            if !is_all {
+                self.let_wait(replica, plan.items[place..].iter().copied(), admits_row);
+            }
             if let Some(fitting) = &fitting {
                 self.note_told(plan, fitting, now, kinds);
             }
-            if fitting.is_none_or(|fitting| fitting.rows != item.rows || fitting.lost != item.lost) {
-                self.pending.extend(plan.items[place..].iter().map(|item| item.id));
+            if !is_all {
                 return false;
             }
         }
@@ -181,37 +236,61 @@ impl PlayerView {
     }
 
     fn note_told(&mut self, plan: &Plan, item: &Item, now: u32, kinds: usize) {
-        let chunk = item.chunk;
-        let states = &mut self.states[chunk as usize * kinds..][..kinds];
-        if item.is_gone {
-            states.iter_mut().for_each(|state| state.tell(now, true));
-            self.flight.tell(Told { chunk, kind: Told::ALL });
+        // It may have become tracked since it was planned.
+        let chunk = self.tracked[item.place as usize].chunk;
+        if chunk == REGULAR {
             return;
         }
+        let states = &mut self.states[chunk as usize * kinds..][..kinds];
+        let known = &mut self.chunks[chunk as usize];
+        let is_first = known.first == 0;
+        let (mut is_odd, mut is_late) = (false, false);
+        if item.is_gone {
+            is_late = states.iter().any(RowState::is_told_absent);
+            states.iter_mut().for_each(|state| state.tell(now, true));
+            self.flight.tell(Told { chunk, kind: Told::ALL });
+            is_odd = true;
+        }
         for row in &plan.rows[item.rows.0 as usize..item.rows.1 as usize] {
-            states[row.kind as usize].tell(now, false);
+            let state = &mut states[row.kind as usize];
+            is_late |= !row.is_fresh && !is_first;
+            state.tell(now, false);
             self.flight.tell(Told { chunk, kind: row.kind });
         }
         for kind in &plan.lost[item.lost.0 as usize..item.lost.1 as usize] {
-            states[*kind as usize].tell(now, true);
+            let state = &mut states[*kind as usize];
+            is_late |= state.is_told_absent();
+            state.tell(now, true);
             self.flight.tell(Told { chunk, kind: *kind });
+            is_odd = true;
         }
+        if is_first {
+            known.first = now;
+        }
+        if is_odd || is_late {
+            known.irregular = now;
+        }
+        self.is_late |= is_late;
+    }
+
+    /// A tick is written, if there was anything to write.
+    fn note_written(&mut self, now: u32) {
+        self.fates.note_written(now - self.written);
+        self.written = now;
     }
 
     /// Ends a part; the count of parts is put in when it is known.
     fn close_part(&mut self, packets: &mut Packets, orders: Orders, now: u32, hash: Option<u64>) {
-        let seq = self.flight.close(now) as u16;
-        let age = u8::try_from(now - self.settled).ok();
+        // What is told again was held by nobody since it was first told, and that is not settled.
+        let holds_from = if std::mem::take(&mut self.is_late) { self.settled + 1 } else { now };
+        let seq = self.flight.close(now, holds_from) as u16;
+        self.fates.note_packet(now);
         let part = &mut packets.part;
+        // How many parts there are is put in when that is known.
         let header = Header {
-            era: self.era as u8,
-            seq,
-            tick: (self.start + u64::from(now) - 1) as u16,
-            part: packets.parts.len() as u8,
-            parts: 1,
-            settled_age: age,
             has_hash: hash.is_some(),
             has_absences: part.gone.count + part.lost.count > 0,
+            ..self.header(now, seq, packets.parts.len(), 1)
         };
         let start = packets.bytes.len();
         packets.bytes.extend_from_slice(&header.encode());
@@ -256,14 +335,13 @@ impl Plan {
 
 impl Packets {
     /// Finds which components the plan tells of, and writes what goes before their rows. Rows with which that would
-    /// become longer than `bits` wait. Whether none does.
+    /// become longer than `bits` are taken off their items, which are not whole then. Whether there are none.
     fn list_components(
         &mut self,
         replica: &Replica,
         encoder: &Encoder,
         plan: &mut Plan,
         bits: usize,
-        pending: &mut Vec<u32>,
     ) -> bool {
         let layouts = replica.manifest().layouts();
         self.kinds.clear();
@@ -277,7 +355,7 @@ impl Packets {
                     taken += 16 + 6 * layouts[row.kind as usize].fields.len();
                     if taken > bits.max(16 + 6 * protocol::limits::FIELDS_MAX + 32) {
                         item.rows.1 = place;
-                        pending.push(item.id);
+                        item.is_whole = false;
                         has_room = false;
                         break;
                     }

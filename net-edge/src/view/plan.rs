@@ -5,8 +5,9 @@ use protocol::update::{AGE_OLDEST, Form};
 
 use super::encoder::{Encoder, Piece, Since};
 use super::player::{AdmitsRow, PlayerView, is_here};
+use super::regular::REGULAR;
 use super::replica::{NONE, Replica};
-use super::rows::Known;
+use super::rows::{Known, RowState};
 
 /// What could be told this tick. Kept for its memory.
 #[derive(Debug, Default)]
@@ -23,10 +24,13 @@ pub(super) struct Plan {
 pub(super) struct Item {
     pub(super) id: u32,
     pub(super) place: u32,
-    pub(super) chunk: u32,
     pub(super) is_gone: bool,
+    /// Whether all that is to be told of it stands below.
+    pub(super) is_whole: bool,
     pub(super) rows: (u32, u32),
     pub(super) lost: (u32, u32),
+    /// Ticks since its first row was told.
+    waits: u32,
     /// About how long it is in a packet.
     bits: u32,
     score: u64,
@@ -36,6 +40,8 @@ pub(super) struct Item {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlannedRow {
     pub(super) kind: u16,
+    /// Whether it is as it is since this tick.
+    pub(super) is_fresh: bool,
     pub(super) form: Form,
     pub(super) piece: Piece,
 }
@@ -103,19 +109,35 @@ impl PlayerView {
             return;
         }
         let kinds = replica.kind_count();
+        let now = self.since_start(replica.tick());
+        let is_present = is_here(replica, id, &tracked);
+        if tracked.chunk == REGULAR {
+            if is_present && self.plan_regular(replica, encoder, admits_row, all, place, (&mut *items, &mut *rows)) {
+                return;
+            }
+            self.track(replica, place as usize, admits_row);
+        } else if is_present && self.try_regular(replica, place as usize, now, admits_row) {
+            let is_planned = self.plan_regular(replica, encoder, admits_row, all, place, (&mut *items, &mut *rows));
+            if is_planned {
+                return;
+            }
+            self.track(replica, place as usize, admits_row);
+        }
+        let tracked = self.tracked[place as usize];
         let chunk = tracked.chunk as usize * kinds;
         let (first_row, first_lost) = (rows.len() as u32, lost.len() as u32);
         let mut item = Item {
             id,
             place,
-            chunk: tracked.chunk,
             is_gone: false,
+            is_whole: true,
             rows: (first_row, first_row),
             lost: (first_lost, first_lost),
+            waits: 1,
             bits: ENTITY_BITS,
             score: 0,
         };
-        if !is_here(replica, id, &tracked) {
+        if !is_present {
             if self.states[chunk..chunk + kinds].iter().any(|state| state.needs(None, all)) {
                 item.is_gone = true;
                 items.push(item);
@@ -129,21 +151,25 @@ impl PlayerView {
             if !replica.is_told(kind) {
                 continue;
             }
-            let state = &self.states[chunk + kind];
+            let state = self.states[chunk + kind];
             let version = replica.version(tracked.slot, kind);
             let version = version.filter(|_| self.may_know(replica, id, tracked.slot, kind, admits_row));
             if !state.needs(version.map(|version| self.since_start(version)), all) {
                 continue;
             }
+            if rows.len() as u32 == first_row {
+                item.waits = state.ticks_since(now);
+            }
             match version {
-                Some(_) => rows.push(self.plan_row(replica, encoder, tracked.slot, chunk, kind)),
+                Some(_) => rows.push(self.plan_row(replica, encoder, tracked.slot, kind, &state)),
                 None => lost.push(kind as u16),
             }
         }
         // A row is told together with its entity until that is known to be held.
         let is_first = rows.get(first_row as usize).is_some_and(|row| row.kind != 0);
         if is_first && !self.states[chunk].is_held() {
-            rows.push(self.plan_row(replica, encoder, tracked.slot, chunk, 0));
+            let state = self.states[chunk];
+            rows.push(self.plan_row(replica, encoder, tracked.slot, 0, &state));
             rows[first_row as usize..].rotate_right(1);
         }
         item.rows.1 = rows.len() as u32;
@@ -155,16 +181,91 @@ impl PlayerView {
         }
     }
 
+    /// Plans what this tick changed of a regular entity. Gives false, and plans nothing, if anything else is to be told.
+    fn plan_regular(
+        &self,
+        replica: &Replica,
+        encoder: &mut Encoder,
+        admits_row: AdmitsRow<'_>,
+        all: bool,
+        place: u32,
+        (items, rows): (&mut Vec<Item>, &mut Vec<PlannedRow>),
+    ) -> bool {
+        let (id, tracked) = (self.ids[place as usize], self.tracked[place as usize]);
+        let now = self.since_start(replica.tick());
+        let course = self.course(now);
+        let first_row = rows.len();
+        let (mut bits, mut waits) = (ENTITY_BITS, 1);
+        for kind in (0..replica.kind_count()).filter(|kind| replica.is_told(*kind)) {
+            let Some(changes) = replica.changes(tracked.slot, kind) else { continue };
+            let is_fresh = changes.version == replica.tick();
+            if !is_fresh && !all {
+                continue;
+            }
+            if !self.may_know(replica, id, tracked.slot, kind, admits_row) {
+                continue;
+            }
+            let is_since = self.since_start(changes.created) <= tracked.since;
+            let state = course.state(tracked.since, is_since, replica.tick() - changes.version, changes.history);
+            if !state.needs(Some(self.since_start(changes.version)), all) {
+                continue;
+            }
+            if !is_fresh {
+                rows.truncate(first_row);
+                return false;
+            }
+            if rows.len() == first_row {
+                waits = state.ticks_since(now);
+            }
+            let row = self.plan_row(replica, encoder, tracked.slot, kind, &state);
+            bits += row.piece.len + ROW_BITS;
+            rows.push(row);
+        }
+        if rows.get(first_row).is_some_and(|row| row.kind != 0) {
+            // A row is told together with its entity until that is known to be held. That this is told again need not
+            // be noted: it is the same as it was.
+            let state = self.regular_state(replica, (id, &tracked), 0, &course, admits_row);
+            if !state.is_held() {
+                let row = self.plan_row(replica, encoder, tracked.slot, 0, &state);
+                bits += row.piece.len + ROW_BITS;
+                rows.push(row);
+                rows[first_row..].rotate_right(1);
+            }
+        }
+        if rows.len() > first_row {
+            items.push(Item {
+                id,
+                place,
+                is_gone: false,
+                is_whole: true,
+                rows: (first_row as u32, rows.len() as u32),
+                lost: (0, 0),
+                waits,
+                bits,
+                score: 0,
+            });
+        }
+        true
+    }
+
     /// A tick counted from the baseline; what is older than that is 1 as well.
-    const fn since_start(&self, tick: u64) -> u32 {
+    pub(super) const fn since_start(&self, tick: u64) -> u32 {
         tick.saturating_sub(self.start) as u32 + 1
     }
 
-    fn plan_row(&self, replica: &Replica, encoder: &mut Encoder, slot: u32, chunk: usize, kind: usize) -> PlannedRow {
+    fn plan_row(
+        &self,
+        replica: &Replica,
+        encoder: &mut Encoder,
+        slot: u32,
+        kind: usize,
+        state: &RowState,
+    ) -> PlannedRow {
         let now = self.since_start(replica.tick());
+        let is_fresh = replica.version(slot, kind) == Some(replica.tick());
         let row = replica.row(slot, kind).expect("it was there when it was looked at").place;
         let at = |tick: u32| self.start + u64::from(tick) - 1;
-        let (since, age) = match self.states[chunk + kind].known(now) {
+        let (since, age) = match state.known(now) {
             Known::Nothing => (Since::FULL, 0),
             Known::At(tick, span) => (Since { base: at(tick), span }, now - tick),
             Known::Oldest(tick) => (Since { base: at(tick), span: 0 }, AGE_OLDEST),
@@ -172,20 +273,24 @@ impl PlayerView {
         if let Some(piece) = encoder.piece(replica, kind, row, since).filter(|_| since != Since::FULL) {
             let span = if encoder.changes(kind).predicts { since.span } else { 0 };
             let form = Form { age, span, mask: piece.mask };
-            return PlannedRow { kind: kind as u16, form, piece };
+            return PlannedRow { kind: kind as u16, is_fresh, form, piece };
         }
         let piece = encoder.piece(replica, kind, row, Since::FULL).expect("a row in full needs nothing");
-        PlannedRow { kind: kind as u16, form: Form::default(), piece }
+        PlannedRow { kind: kind as u16, is_fresh, form: Form::default(), piece }
     }
 
     /// Leaves in the plan what fits `bytes`, by distance and age; the rest waits. Whether all fitted.
-    pub(super) fn fit_plan(&mut self, replica: &Replica, bytes: usize, distance: &dyn Fn(u32) -> u32) -> bool {
+    pub(super) fn fit_plan(
+        &mut self,
+        replica: &Replica,
+        bytes: usize,
+        admits_row: AdmitsRow<'_>,
+        distance: &dyn Fn(u32) -> u32,
+    ) -> bool {
         let bits = |items: &[Item]| items.iter().map(|item| item.bits as usize).sum::<usize>() + PACKET_BITS;
         if bits(&self.plan.items) <= bytes * 8 {
             return true;
         }
-        let now = self.since_start(replica.tick());
-        let kinds = replica.kind_count();
         for item in &mut self.plan.items {
             let slot = self.tracked[item.place as usize].slot;
             item.score = if item.is_gone {
@@ -194,12 +299,7 @@ impl PlayerView {
             } else if self.player != 0 && replica.owner(slot) == self.player {
                 u64::MAX
             } else {
-                let states = &self.states[item.chunk as usize * kinds..][..kinds];
-                let waits = match self.plan.rows.get(item.rows.0 as usize).filter(|_| item.rows.0 < item.rows.1) {
-                    Some(row) => states[row.kind as usize].ticks_since(now),
-                    None => now - self.written + 1,
-                };
-                closeness(distance(item.id)) * u64::from(waits.max(1))
+                closeness(distance(item.id)) * u64::from(item.waits.max(1))
             };
         }
         self.plan.items.sort_unstable_by(|a, b| b.score.cmp(&a.score).then(a.id.cmp(&b.id)));
@@ -211,10 +311,25 @@ impl PlayerView {
         });
         // However small the budget, something is told.
         let count = fitting.count().max(1);
-        let waiting = self.plan.items.drain(count..).map(|item| item.id);
-        self.pending.extend(waiting);
-        self.plan.items.sort_unstable_by_key(|item| item.id);
+        let mut items = std::mem::take(&mut self.plan.items);
+        self.let_wait(replica, items.drain(count..), admits_row);
+        items.sort_unstable_by_key(|item| item.id);
+        self.plan.items = items;
         self.pending.is_empty()
+    }
+
+    /// What is not told this tick is told later.
+    pub(super) fn let_wait(
+        &mut self,
+        replica: &Replica,
+        items: impl Iterator<Item = Item>,
+        admits_row: AdmitsRow<'_>,
+    ) {
+        let now = self.since_start(replica.tick());
+        for item in items {
+            self.note_odd(replica, item.place as usize, now, admits_row);
+            self.pending.push(item.id);
+        }
     }
 }
 
@@ -225,7 +340,7 @@ fn closeness(distance: u32) -> u64 {
 }
 
 /// Tells the places in `ids` of what is in both lists; both ascend.
-fn common(ids: &[u32], others: &[u32], mut found: impl FnMut(u32)) {
+pub(super) fn common(ids: &[u32], others: &[u32], mut found: impl FnMut(u32)) {
     let (mut at, mut other) = (0, 0);
     while at < ids.len() && other < others.len() {
         match ids[at].cmp(&others[other]) {

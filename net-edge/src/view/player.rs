@@ -6,9 +6,10 @@ use protocol::manifest::{Rule, Visibility};
 use protocol::update::Ack;
 use protocol::{EntityId, limits};
 
-use super::flight::{Flight, Outcome, Told};
+use super::flight::{Flight, Learnt, Outcome, Told};
 use super::packets::Packets;
 use super::plan::Plan;
+use super::regular::{Fates, REGULAR};
 use super::replica::{NONE, Replica};
 use super::rows::RowState;
 
@@ -42,18 +43,25 @@ pub struct PlayerView {
     pub(super) tracked: Vec<Tracked>,
     /// By chunk: `chunk * components + place`.
     pub(super) states: Vec<RowState>,
-    chunks: Vec<Chunk>,
-    free: Vec<u32>,
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) free: Vec<u32>,
     /// Entities that were given last, ascending.
-    view: Vec<u32>,
+    pub(super) view: Vec<u32>,
     /// Entities to look at with the next write.
     pub(super) pending: Vec<u32>,
     has_released: bool,
     /// Whether a player may see an entity and not all of its rows of class everyone.
     pub(super) has_row_rules: bool,
+    /// Whether there are rows that only owners may know.
+    pub(super) has_own_rows: bool,
     /// Whether an update is to be written though there is nothing to say.
     pub(super) is_wanted: bool,
     pub(super) flight: Flight,
+    pub(super) fates: Fates,
+    /// Whether the packet that is being written tells of anything again.
+    pub(super) is_late: bool,
+    /// Places that are looked at because of something odd. Kept for its memory.
+    pub(super) irregular: Vec<u32>,
     /// Newest tick that was written.
     pub(super) written: u32,
     /// Tick up to which all is known to be held.
@@ -72,17 +80,27 @@ pub struct PlayerView {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tracked {
     pub(super) slot: u32,
-    /// Where its row states are; [`NONE`]: it is forgotten, and leaves the list with the next look.
+    /// Where its row states are; [`REGULAR`]: it needs none; [`NONE`]: it is forgotten, and leaves the list with the next
+    /// look.
     pub(super) chunk: u32,
+    /// Tick since which it is regular.
+    pub(super) since: u32,
     pub(super) is_seen: bool,
 }
 
 /// Row states of one entity.
 #[derive(Debug, Clone, Copy)]
-struct Chunk {
-    entity: u32,
-    /// What was told before this tick was told of another entity.
+pub(super) struct Chunk {
+    pub(super) in_use: bool,
+    pub(super) entity: u32,
+    /// What was told before this tick was told of another entity, or not noted here.
     since: u32,
+    /// When the entity was first told, as a whole unless that was irregular; 0: it was not.
+    pub(super) first: u32,
+    /// When anything was last told otherwise than at once and as a whole; 0: never.
+    pub(super) irregular: u32,
+    /// When it was regular before; 0: it was not.
+    pub(super) tracked_at: u32,
 }
 
 impl PlayerView {
@@ -111,9 +129,13 @@ impl PlayerView {
             view: Vec::new(),
             pending: Vec::new(),
             has_released: false,
+            has_own_rows: replica.manifest().layouts().iter().any(|layout| layout.visibility == Visibility::Owner),
             has_row_rules: rules.any(|rule| rule.rule == Rule::TeamRows),
             is_wanted: false,
             flight: Flight::default(),
+            fates: Fates::default(),
+            is_late: false,
+            irregular: Vec::new(),
             written: 1,
             settled: 1,
             hash_due: 1 + rate,
@@ -124,10 +146,14 @@ impl PlayerView {
             packets: Packets::default(),
             merged: Default::default(),
         };
-        view.see(replica, entities);
+        view.see(replica, entities, admits_row);
         view.pending.clear();
-        for place in 0..view.ids.len() {
-            view.hold(replica, place, admits_row);
+        if view.has_row_rules {
+            for place in 0..view.ids.len() {
+                view.hold(replica, place, admits_row);
+            }
+        } else {
+            view.hold_all();
         }
         let held = held.and_then(|held| held::decode(held).ok()).unwrap_or_default();
         let kept = held::encode_kept(&held, |entity| view.sum(replica, entity.entity, admits_row) == Some(entity.sum));
@@ -188,9 +214,9 @@ impl PlayerView {
 
     /// Takes what the player may see now, ascending. Must be called too when `admits_row` of the next
     /// [`PlayerView::write`] may answer otherwise than that of the last. Costs what is seen.
-    pub fn see(&mut self, replica: &Replica, entities: &[u32]) {
+    pub fn see(&mut self, replica: &Replica, entities: &[u32], admits_row: AdmitsRow<'_>) {
         if self.view != entities {
-            self.merge(replica, entities);
+            self.merge(replica, entities, admits_row);
         }
         if self.has_row_rules {
             self.pending.clear();
@@ -198,7 +224,8 @@ impl PlayerView {
         }
     }
 
-    fn merge(&mut self, replica: &Replica, entities: &[u32]) {
+    fn merge(&mut self, replica: &Replica, entities: &[u32], admits_row: AdmitsRow<'_>) {
+        self.track_leaving(replica, entities, admits_row);
         self.view.clear();
         self.view.extend_from_slice(entities);
         let (mut ids, mut tracked) = std::mem::take(&mut self.merged);
@@ -216,7 +243,13 @@ impl PlayerView {
             let entry = match (known, slot) {
                 (Some(known), None) => Tracked { is_seen: false, ..known },
                 (Some(known), Some(slot)) => Tracked { slot, is_seen: true, ..known },
-                (None, Some(slot)) => Tracked { slot, chunk: self.open_chunk(id, replica.kind_count()), is_seen: true },
+                // All that is new of a new entity is told with its first tick.
+                (None, Some(slot)) if self.is_new(replica, slot) => {
+                    Tracked { slot, chunk: REGULAR, since: self.written, is_seen: true }
+                }
+                (None, Some(slot)) => {
+                    Tracked { slot, chunk: self.open_chunk(id, replica.kind_count()), since: 0, is_seen: true }
+                }
                 (None, None) => continue,
             };
             if known.is_none_or(|known| known.is_seen != entry.is_seen || known.slot != entry.slot) {
@@ -229,6 +262,20 @@ impl PlayerView {
         std::mem::swap(&mut self.tracked, &mut tracked);
         self.merged = (ids, tracked);
         self.has_released = false;
+    }
+
+    /// Of what is not seen any more it must be known what is held.
+    fn track_leaving(&mut self, replica: &Replica, entities: &[u32], admits_row: AdmitsRow<'_>) {
+        let mut next = 0;
+        for place in 0..self.ids.len() {
+            let id = self.ids[place];
+            while entities.get(next).is_some_and(|other| *other < id) {
+                next += 1;
+            }
+            if self.tracked[place].chunk == REGULAR && entities.get(next) != Some(&id) {
+                self.track(replica, place, admits_row);
+            }
+        }
     }
 
     /// The next write gives an update even if there is nothing to say: somebody waits for the tick to be told.
@@ -248,7 +295,7 @@ impl PlayerView {
             return;
         }
         let mut flight = std::mem::take(&mut self.flight);
-        flight.ack(ack.seq, ack.missing, |told, tick, outcome| self.learn(told, tick, outcome));
+        flight.ack(ack.seq, ack.missing, |learnt, tick, outcome| self.learn(learnt, tick, outcome));
         self.flight = flight;
         self.settle();
     }
@@ -256,14 +303,14 @@ impl PlayerView {
     /// All that was written has come or will: for a carrier that loses nothing.
     pub fn assume_delivered(&mut self) {
         let mut flight = std::mem::take(&mut self.flight);
-        flight.ack_all(|told, tick, outcome| self.learn(told, tick, outcome));
+        flight.ack_all(|learnt, tick, outcome| self.learn(learnt, tick, outcome));
         self.flight = flight;
         self.settle();
     }
 
     pub(super) fn expire(&mut self, now: u32) {
         let mut flight = std::mem::take(&mut self.flight);
-        flight.expire(now, self.timeout, |told, tick, outcome| self.learn(told, tick, outcome));
+        flight.expire(now, self.timeout, |learnt, tick, outcome| self.learn(learnt, tick, outcome));
         self.flight = flight;
     }
 
@@ -304,17 +351,20 @@ impl PlayerView {
     /// Forgets an entity of which the player is known to hold nothing and that it does not see.
     pub(super) fn release_if_settled(&mut self, replica_kinds: usize, place: usize) {
         let Tracked { chunk, is_seen, .. } = self.tracked[place];
+        if chunk == REGULAR {
+            return;
+        }
         let states = &self.states[chunk as usize * replica_kinds..][..replica_kinds];
         if is_seen || !states.iter().all(RowState::is_settled_absent) {
             return;
         }
         self.tracked[place].chunk = NONE;
-        self.free.push(chunk);
+        self.free_chunk(chunk);
         self.has_released = true;
     }
 
-    fn open_chunk(&mut self, entity: u32, kinds: usize) -> u32 {
-        let fresh = Chunk { entity, since: self.written + 1 };
+    pub(super) fn open_chunk(&mut self, entity: u32, kinds: usize) -> u32 {
+        let fresh = Chunk { in_use: true, entity, since: self.written + 1, first: 0, irregular: 0, tracked_at: 0 };
         let Some(chunk) = self.free.pop() else {
             self.chunks.push(fresh);
             self.states.resize(self.chunks.len() * kinds, RowState::default());
@@ -323,6 +373,28 @@ impl PlayerView {
         self.chunks[chunk as usize] = fresh;
         self.states[chunk as usize * kinds..][..kinds].fill(RowState::default());
         chunk
+    }
+
+    /// Whether an entity came into being with the tick that is written next.
+    fn is_new(&self, replica: &Replica, slot: u32) -> bool {
+        let is_next = self.start + u64::from(self.written) == replica.tick();
+        let created = replica.changes(slot, 0).map(|changes| changes.created);
+        is_next && !self.has_row_rules && created == Some(replica.tick())
+    }
+
+    pub(super) fn free_chunk(&mut self, chunk: u32) {
+        self.chunks[chunk as usize].in_use = false;
+        self.free.push(chunk);
+    }
+
+    /// The baseline tells of all that is seen.
+    fn hold_all(&mut self) {
+        for tracked in &mut self.tracked {
+            (tracked.chunk, tracked.since) = (REGULAR, 1);
+        }
+        self.chunks.clear();
+        self.states.clear();
+        self.free.clear();
     }
 
     /// Notes that the baseline tells of an entity.
@@ -348,9 +420,13 @@ impl PlayerView {
         rows.fold(0, u64::wrapping_add)
     }
 
-    /// Notes what became of a telling.
-    fn learn(&mut self, told: Told, tick: u32, outcome: Outcome) {
-        let Chunk { entity, since } = self.chunks[told.chunk as usize];
+    /// Notes what became of a packet, or of a telling.
+    fn learn(&mut self, learnt: Learnt, tick: u32, outcome: Outcome) {
+        let told = match learnt {
+            Learnt::Packet => return self.fates.learn(tick, outcome, self.written),
+            Learnt::Row(told) => told,
+        };
+        let Chunk { entity, since, .. } = self.chunks[told.chunk as usize];
         if tick < since {
             return;
         }
@@ -376,7 +452,7 @@ impl PlayerView {
     }
 
     fn settle(&mut self) {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.fates.has_lost() {
             let oldest = self.flight.oldest_unknown().map_or(self.written, |tick| tick - 1);
             self.settled = self.settled.max(oldest);
         }

@@ -47,8 +47,11 @@ struct Kind {
 
 #[derive(Debug, Clone, Copy)]
 struct Meta {
-    /// Tick since which it has this value.
+    /// Tick since which it has this value, and since which it is there at all.
     version: u64,
+    created: u64,
+    /// Bit `i`: it changed at `version - i`.
+    history: u64,
     hash: u64,
     before: Link,
 }
@@ -66,6 +69,7 @@ struct Past {
     entries: Vec<Entry>,
     values: Vec<u8>,
     changed: Vec<u32>,
+    unsure: Vec<Unsure>,
 }
 
 /// A value that a row had until a tick.
@@ -79,6 +83,24 @@ struct Entry {
 pub(super) const NONE: u32 = u32::MAX;
 const NO_LINK: Link = Link { tick: u64::MAX, entry: 0 };
 const PAST_TICKS: usize = BASE_AGE_TICKS_MAX as usize + 1;
+
+/// A row that was dropped while its entity stayed, or that another player may know from now on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unsure {
+    pub(super) entity: u32,
+    pub(super) kind: u16,
+    /// Whose the entity was before.
+    pub(super) owner: u32,
+}
+
+/// When a row changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Changes {
+    pub(super) created: u64,
+    pub(super) version: u64,
+    /// Bit `i`: at `version - i`.
+    pub(super) history: u64,
+}
 
 /// A row as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -209,6 +231,22 @@ impl Replica {
         (place != NONE).then(|| self.kinds[kind].metas[place as usize].version)
     }
 
+    /// When the row of the entity in a slot changed; `None` if there is none.
+    #[inline]
+    pub(super) fn changes(&self, slot: u32, kind: usize) -> Option<Changes> {
+        let place = self.rows[slot as usize * self.kinds.len() + kind];
+        (place != NONE).then(|| {
+            let Meta { version, created, history, .. } = self.kinds[kind].metas[place as usize];
+            Changes { created, version, history }
+        })
+    }
+
+    /// What a tick dropped or gave to others. `None` if that is no longer known.
+    pub(super) fn unsure(&self, tick: u64) -> Option<&[Unsure]> {
+        let past = &self.past[tick as usize % PAST_TICKS];
+        (past.tick == tick).then_some(&past.unsure)
+    }
+
     pub(super) fn value(&self, kind: usize, place: u32) -> &[u8] {
         self.kinds[kind].value(place)
     }
@@ -245,6 +283,7 @@ impl Replica {
         past.entries.clear();
         past.values.clear();
         past.changed.clear();
+        past.unsure.clear();
     }
 
     fn close(&mut self, tick: u64) {
@@ -285,7 +324,16 @@ impl Replica {
         }
         let owner = u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
         if let Some(slot) = known {
-            self.slots[slot as usize].owner = owner;
+            let before = std::mem::replace(&mut self.slots[slot as usize].owner, owner);
+            if before != owner {
+                let is_owners = |layout: &Layout| layout.visibility == Visibility::Owner;
+                let owners = (0u16..).zip(self.manifest.layouts()).filter(|(_, layout)| is_owners(layout));
+                self.past[self.tick as usize % PAST_TICKS].unsure.extend(owners.map(|(kind, _)| Unsure {
+                    entity,
+                    kind,
+                    owner: before,
+                }));
+            }
             return known;
         }
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -308,7 +356,7 @@ impl Replica {
         let hash = row_hash(entity, number, row);
         let place = self.rows[at];
         if place == NONE {
-            self.rows[at] = kind.add(row, Meta { version: tick, hash, before: NO_LINK });
+            self.rows[at] = kind.add(row, Meta { version: tick, created: tick, history: 1, hash, before: NO_LINK });
             past.changed.push(entity);
             return;
         }
@@ -324,6 +372,8 @@ impl Replica {
             let entry = past.entries.len() as u32;
             past.entries.push(Entry { version: meta.version, before: meta.before, offset });
             meta.before = Link { tick, entry };
+            let passed = u32::try_from(tick - meta.version).unwrap_or(u32::MAX);
+            meta.history = meta.history.checked_shl(passed).unwrap_or(0) | 1;
         }
         (meta.version, meta.hash) = (tick, hash);
         old.copy_from_slice(row);
@@ -331,12 +381,15 @@ impl Replica {
     }
 
     fn drop_row(&mut self, kind: usize, entity: u32) {
-        let Some(slot) = self.slots_by_id.get(&entity) else { return };
-        let at = *slot as usize * self.kinds.len() + kind;
+        let Some(slot) = self.slots_by_id.get(&entity).copied() else { return };
+        let owner = self.owner(slot);
+        let at = slot as usize * self.kinds.len() + kind;
         let place = std::mem::replace(&mut self.rows[at], NONE);
         if place != NONE {
             self.kinds[kind].free.push(place);
-            self.past[self.tick as usize % PAST_TICKS].changed.push(entity);
+            let past = &mut self.past[self.tick as usize % PAST_TICKS];
+            past.changed.push(entity);
+            past.unsure.push(Unsure { entity, kind: kind as u16, owner });
         }
     }
 

@@ -17,6 +17,39 @@ pub(super) struct RowState {
     is_flying: bool,
 }
 
+/// Of which ticks the updates came, where each told all that its tick changed: with when a row changed, that says what is
+/// known of the row, and nothing needs to be kept of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// The tick to be told, and the newest that was.
+    pub(super) now: u32,
+    pub(super) written: u32,
+    /// Bit `i`: all updates of tick `written - i` came.
+    pub(super) came: u64,
+}
+
+impl Course {
+    /// What is known of a row that was held as it was at tick `since`, and told at each change after. `age` is that of its
+    /// newest change, seen from `now`; bit `i` of `history`: it changed `i` ticks before that as well.
+    #[inline]
+    pub(super) fn state(&self, since: u32, is_since: bool, age: u64, history: u64) -> RowState {
+        let Self { now, written, came } = *self;
+        let shifted = |mask: u64, by: u32| mask.checked_shl(by).unwrap_or(0);
+        let below = |bits: u32| shifted(1, bits).wrapping_sub(1);
+        let unwritten = now - written;
+        // Bit i: changed i ticks before now, and was told then.
+        let changed = u32::try_from(age).map_or(0, |age| shifted(history, age));
+        let told = changed & below(now - since) & !below(unwritten);
+        let came = told & shifted(came, unwritten);
+        let base = if is_since { since } else { 0 };
+        let newest = |mask: u64, otherwise| if mask == 0 { otherwise } else { now - mask.trailing_zeros() };
+        let acked = newest(came, base);
+        let told = newest(told, base);
+        let before = if came == 0 { 0 } else { newest(came & (came - 1), base) };
+        RowState { acked, before, told, absent: 0, is_flying: told > acked }
+    }
+}
+
 /// What to tell the row as a difference to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -30,6 +63,37 @@ pub(super) enum Known {
 impl RowState {
     /// A row of the baseline.
     pub(super) const HELD: Self = Self { acked: 1, before: 0, told: 1, absent: 0, is_flying: false };
+
+    /// A row that may be held or not: it is told anew.
+    pub(super) const fn unsure(written: u32) -> Self {
+        Self { acked: 0, before: 0, told: written, absent: 0, is_flying: false }
+    }
+
+    /// With all that is under way given up: it is told again.
+    pub(super) const fn grounded(self) -> Self {
+        Self { is_flying: false, ..self }
+    }
+
+    /// Whether what is known of a row is the same.
+    pub(super) const fn is_same(&self, other: &Self, now: u32) -> bool {
+        let are_old = self.is_old(now) && other.is_old(now);
+        are_old || (self.told == other.told && self.acked == other.acked)
+    }
+
+    /// Whether the newest telling was acknowledged, and all that matters is that it is the newest.
+    const fn is_old(&self, now: u32) -> bool {
+        self.told == self.acked && self.acked > self.absent && now - self.acked >= OLDEST
+    }
+
+    /// Whether nothing was ever told of it.
+    pub(super) const fn is_untold(&self) -> bool {
+        self.told == 0
+    }
+
+    /// Whether it was told that there is no row, and nothing after.
+    pub(super) const fn is_told_absent(&self) -> bool {
+        self.told == self.absent && self.told > 0
+    }
 
     /// Whether the player must be told, when the row is since tick `version` what it is now (`None`: it is not there).
     /// With `all`, also if it will know when what is under way arrives.

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use protocol::Columns;
-use protocol::manifest::Visibility;
+use protocol::manifest::{Manifest, Visibility};
 use protocol::update::Ack;
 use protocol::view::{Applied, Beginning, RowEvent, View, ViewFault};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::link::{Link, Weather};
-use super::world::{Rows, TEAM, World, below, chance, manifest};
+use super::world::{Rows, TEAM, World, below, chance};
 use crate::view::encoder::planted;
 use crate::view::{BaselineParts, Budget, Encoder, PlayerView, Replica};
 
@@ -35,13 +36,17 @@ impl Moment {
     }
 }
 
+/// The epoch of players who hear of all rows of what they see.
+const NO_RULES: u32 = u32::MAX;
+
 /// Who hears of rows of the team's component changes with the epoch.
 fn admits(player: u32, epoch: u32, entity: u32, place: usize) -> bool {
-    place != TEAM || (entity + player + epoch).is_multiple_of(3)
+    epoch == NO_RULES || place != TEAM || (entity + player + epoch).is_multiple_of(3)
 }
 
 struct Player {
     number: u32,
+    manifest: Arc<Manifest>,
     seen: Vec<u32>,
     epoch: u32,
     sees_all: bool,
@@ -64,6 +69,8 @@ struct Outcome {
     ticks: u64,
     checked: u64,
     kept: u64,
+    /// Times that players were written the same.
+    shared: u64,
 }
 
 /// One match of `ticks` ticks over links that behave as the seed says, then clean for two round trips, after which all must be
@@ -72,7 +79,8 @@ fn run(seed: u64, ticks: u64) -> Result<Outcome, String> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let players = 1 + below(&mut dice, 3);
     let size = [3, 12, 40][below(&mut dice, 3) as usize];
-    let mut world = World::new(&mut dice, size, players);
+    let is_calm = chance(&mut dice, 30);
+    let mut world = World::new(&mut dice, size, players, is_calm);
     let mut tick = u64::from(below(&mut dice, 200_000));
     let mut replica = Replica::new(&world.columns, tick);
     let mut encoder = Encoder::new();
@@ -86,10 +94,18 @@ fn run(seed: u64, ticks: u64) -> Result<Outcome, String> {
     if is_reliable {
         weather = Weather { loss: 0, doubling: 0, jitter: 0, ..weather };
     }
+    if is_calm && chance(&mut dice, 50) {
+        weather = Weather { loss: 0, doubling: 0, jitter: 0, ..weather };
+    }
     let tight = chance(&mut dice, 40);
     let packet_bytes = 512 + below(&mut dice, 700) as usize;
     let stays = chance(&mut dice, 30);
-    let mut people: Vec<Player> = (1..=players).map(|number| begin(&replica, &world, number, tick, &weather)).collect();
+    let epoch = if chance(&mut dice, 40) { 0 } else { NO_RULES };
+    let begin = |number: u32| {
+        let sees_all = is_calm || number.is_multiple_of(2);
+        begin(&replica, &world, (number, epoch, sees_all), tick, &weather)
+    };
+    let mut people: Vec<Player> = (1..=players).map(begin).collect();
     let mut outcome = Outcome::default();
     let clean = 2 * (2 * weather.delay + 2) + 8;
     for step in 0..ticks {
@@ -105,7 +121,7 @@ fn run(seed: u64, ticks: u64) -> Result<Outcome, String> {
         let budget = Budget { bytes: if tight && !is_clean { 700 } else { 1 << 20 }, packet_bytes };
         for player in &mut people {
             player.look(&mut dice, &world, stays && is_clean);
-            if std::mem::take(&mut player.resumes_anew) || (!is_clean && chance(&mut dice, 1)) {
+            if std::mem::take(&mut player.resumes_anew) || (!is_clean && below(&mut dice, if is_calm { 1_000 } else { 100 }) == 0) {
                 outcome.kept += player.resume(&replica, tick, &weather);
             }
             player.moments.push_back(Moment {
@@ -130,18 +146,26 @@ fn run(seed: u64, ticks: u64) -> Result<Outcome, String> {
         outcome.checked += player.checked;
     }
     outcome.ticks += ticks;
+    outcome.shared += encoder.hits;
     Ok(outcome)
 }
 
-fn begin(replica: &Replica, world: &World, number: u32, tick: u64, weather: &Weather) -> Player {
+fn begin(
+    replica: &Replica,
+    world: &World,
+    (number, epoch, sees_all): (u32, u32, bool),
+    tick: u64,
+    weather: &Weather,
+) -> Player {
     let seen = world.ids();
-    let (edge, parts) =
-        PlayerView::begin(1, replica, number, &seen, None, &|entity, place| admits(number, 0, entity, place));
+    let admit = |entity, place| admits(number, epoch, entity, place);
+    let (edge, parts) = PlayerView::begin(1, replica, number, &seen, None, &admit);
     let mut player = Player {
         number,
+        manifest: Arc::clone(replica.manifest()),
         seen: seen.clone(),
-        epoch: 0,
-        sees_all: number.is_multiple_of(2),
+        epoch,
+        sees_all,
         edge,
         era: 1,
         down: Link::default(),
@@ -153,7 +177,7 @@ fn begin(replica: &Replica, world: &World, number: u32, tick: u64, weather: &Wea
         checked: 0,
         resumes_anew: false,
     };
-    player.edge.has_row_rules = true;
+    player.edge.set_row_rules(replica, epoch != NO_RULES, &admit);
     player
 }
 
@@ -174,7 +198,7 @@ impl Player {
             };
             self.seen = alive.into_iter().filter(sees).collect();
         }
-        if !stays && chance(dice, 4) {
+        if !stays && chance(dice, 4) && self.epoch != NO_RULES {
             self.epoch += 1;
         }
     }
@@ -191,7 +215,7 @@ impl Player {
         let admit = |entity, place| admits(number, epoch, entity, place);
         let (edge, parts) = PlayerView::begin(self.era, replica, number, &self.seen, held, &admit);
         self.edge = edge;
-        self.edge.has_row_rules = true;
+        self.edge.set_row_rules(replica, epoch != NO_RULES, &admit);
         let kept = parts.kept.iter().map(|byte| u64::from(byte.count_ones())).sum();
         self.baseline = Some((tick + weather.delay, self.era, parts));
         kept
@@ -206,10 +230,10 @@ impl Player {
         weather: &Weather,
     ) {
         let (number, epoch, now) = (self.number, self.epoch, replica.tick());
-        self.edge.see(replica, &self.seen);
+        let admit = |entity, place| admits(number, epoch, entity, place);
+        self.edge.see(replica, &self.seen, &admit);
         self.edge.handle_rtt((2 * weather.delay + weather.jitter) as u32);
         let down = &mut self.down;
-        let admit = |entity, place| admits(number, epoch, entity, place);
         self.edge.write(replica, encoder, budget, &admit, &|entity| entity * 50, &mut |packet| {
             assert!(packet.len() <= budget.packet_bytes, "a packet of {} bytes", packet.len());
             down.send(dice, weather, now, packet);
@@ -228,7 +252,7 @@ impl Player {
             };
             let held = self.held.take();
             let mirror = held.as_ref().map(|(columns, summary)| (columns, summary.as_slice()));
-            match View::begin(&manifest(), &beginning, mirror) {
+            match View::begin(&self.manifest, &beginning, mirror) {
                 Ok(mut view) => {
                     view.follow_changes();
                     self.client = Some(view);
@@ -277,7 +301,7 @@ impl Player {
             .keys()
             .filter_map(|(entity, place)| Some(((*entity, *place), moment.row(self.number, *entity, *place)?.to_vec())))
             .collect();
-        let count = manifest().layouts().len();
+        let count = self.manifest.layouts().len();
         let rows = (0..count).flat_map(|place| {
             client.columns().column(place).iter().map(move |(entity, row)| ((entity.0, place), row.to_vec()))
         });
@@ -302,6 +326,7 @@ fn soak(seeds: std::ops::Range<u64>, ticks: u64) -> Outcome {
         sum.ticks += outcome.ticks;
         sum.checked += outcome.checked;
         sum.kept += outcome.kept;
+        sum.shared += outcome.shared;
     }
     sum
 }
@@ -313,6 +338,7 @@ fn players_hold_all_they_may_after_two_clean_round_trips() {
     let sum = soak(0..seeds, 250);
     println!("{sum:?}");
     assert!(sum.checked > seeds && sum.kept > seeds, "hashes were compared, and resumes kept entities: {sum:?}");
+    assert!(sum.shared > seeds, "players were written the same: {sum:?}");
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub(super) fn chance(dice: &mut ChaCha8Rng, percent: u32) -> bool {
 /// Place of the component whose rows not everybody hears of.
 pub(super) const TEAM: usize = 4;
 
-pub(super) fn manifest() -> Arc<Manifest> {
+/// With `is_calm` there is nothing that only owners may know.
+pub(super) fn manifest(is_calm: bool) -> Arc<Manifest> {
     use FieldKind::{Bool, Entity, F32, I8, I16, I32, I64, U8, U16, U32, U64};
     let layout = |number, name: &str, visibility, fields: &[(FieldKind, u32)]| {
         let specs = fields.iter().enumerate().map(|(place, (kind, step))| FieldSpec {
@@ -32,7 +33,7 @@ pub(super) fn manifest() -> Arc<Manifest> {
         });
         Layout::of(number, name, visibility, Sync::Plain, specs)
     };
-    let layouts = vec![
+    let mut layouts = vec![
         Layout::entity(),
         layout(2, "Place", Visibility::Everyone, &[(I32, 4), (I32, 1), (U16, 128)]),
         layout(3, "Hidden", Visibility::Server, &[(U8, 1)]),
@@ -46,6 +47,9 @@ pub(super) fn manifest() -> Arc<Manifest> {
         layout(7, "Mark", Visibility::Everyone, &[]),
         layout(9, "Purse", Visibility::Owner, &[(U32, 1), (I64, 7)]),
     ];
+    if is_calm {
+        layouts.pop();
+    }
     Arc::new(Manifest::new("fuzz", 1, 20_000, layouts, Vec::new(), &[]).unwrap())
 }
 
@@ -62,12 +66,14 @@ pub(super) struct World {
     next: u32,
     players: u32,
     size: u32,
+    /// Hardly anything but moves.
+    is_calm: bool,
 }
 
 impl World {
-    pub(super) fn new(dice: &mut ChaCha8Rng, size: u32, players: u32) -> Self {
+    pub(super) fn new(dice: &mut ChaCha8Rng, size: u32, players: u32, is_calm: bool) -> Self {
         let mut world = Self {
-            columns: Columns::new(manifest()),
+            columns: Columns::new(manifest(is_calm)),
             rows: Rows::new(),
             everyone: Vec::new(),
             owner: Vec::new(),
@@ -76,6 +82,7 @@ impl World {
             next: 1,
             players,
             size,
+            is_calm,
         };
         for _ in 0..size {
             world.spawn(dice);
@@ -96,11 +103,14 @@ impl World {
     pub(super) fn step(&mut self, dice: &mut ChaCha8Rng) {
         let before = self.rows.clone();
         for id in self.ids() {
+            self.roam(dice, id);
+            if self.is_calm && below(dice, 3_000) > 0 {
+                continue;
+            }
             if chance(dice, 3) && before.len() > 8 {
                 self.rows.retain(|(entity, _), _| *entity != id);
                 continue;
             }
-            self.roam(dice, id);
             let place = below(dice, self.columns.manifest().layouts().len() as u32) as usize;
             match below(dice, 40) {
                 0..=2 => self.put(dice, id, place),
@@ -109,7 +119,7 @@ impl World {
                 _ => {}
             }
         }
-        if (self.ids().len() as u32) < self.size || chance(dice, 5) {
+        if (self.ids().len() as u32) < self.size || (!self.is_calm && chance(dice, 5)) {
             self.spawn(dice);
         }
         self.commit(&before);
