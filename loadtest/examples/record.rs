@@ -109,18 +109,24 @@ fn record(arguments: &Arguments) -> Result<String, String> {
         seed: arguments.seed,
         opened_ms: OPENED_MS,
         content_hash: xxhash_rust::xxh3::xxh3_64(&content),
+        fork: None,
     };
     let mut writer = MatchFileWriter::new(&header, &content);
     writer.keyframe(simulation.keyframe());
     let mut crowd = Crowd::new(arguments);
+    let mut deaths = 0;
     for tick in 1..=ticks {
         let time_ms = OPENED_MS + (tick * 1_000 / TICKS_PER_SECOND as u64) as i64;
         let said = crowd.say(&simulation, tick)?;
+        let before = simulation.columns().clone();
         let output = simulation.step(time_ms, &said.inputs);
+        let told = Arena::moments(&before, simulation.columns());
+        deaths += told.iter().filter(|moment| moment.kind == "death").count();
         crowd.hear(&said.commands, &output.outcomes);
         writer.step(Step {
             time_ms,
             inputs: said.inputs,
+            origins: Vec::new(),
             hash: output.hash(),
             columns: Step::column_hashes(simulation.columns()),
         });
@@ -132,7 +138,7 @@ fn record(arguments: &Arguments) -> Result<String, String> {
     write_file(&arguments.out, &bytes).map_err(|error| error.to_string())?;
     let player_hours = f64::from(arguments.players) * arguments.minutes / 60.0;
     Ok(format!(
-        "{}: {ticks} ticks, {} commands, {} bytes, {:.3} MB per player-hour, hash {:016x}",
+        "{}: {ticks} ticks, {} commands, {deaths} deaths, {} bytes, {:.3} MB per player-hour, hash {:016x}",
         arguments.out.display(),
         crowd.commands,
         bytes.len(),

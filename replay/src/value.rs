@@ -186,7 +186,7 @@ fn number_for(field: &Field, value: &Value) -> Option<i64> {
     }
     let scaled = (fraction * f64::from(field.scale)).round();
     let is_whole = field.scale > 1 || scaled == fraction;
-    if field.kind == FieldKind::U64 && scaled >= 0.0 && scaled < 18_446_744_073_709_551_616.0 {
+    if field.kind == FieldKind::U64 && (0.0..18_446_744_073_709_551_616.0).contains(&scaled) {
         return is_whole.then_some(scaled as u64 as i64);
     }
     let is_in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&scaled);
