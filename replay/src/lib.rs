@@ -8,6 +8,8 @@
 
 mod diff;
 mod expression;
+mod find;
+mod moments;
 mod reel;
 mod show;
 mod source;
@@ -16,6 +18,8 @@ mod verify;
 
 pub use diff::{Difference, diff};
 pub use expression::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Expression, ExpressionError, Seen};
+pub use moments::{MomentAt, moments};
+pub use find::{Search, find};
 pub use reel::Reel;
 pub use show::{EntityState, show};
 pub use source::{ReplayError, Source};
