@@ -60,6 +60,7 @@ fn record(path: &Path) -> (usize, usize) {
         seed: 7,
         opened_ms: 0,
         content_hash: xxhash_rust::xxh3::xxh3_64(&content),
+        fork: None,
     };
     let mut writer = MatchFileWriter::new(&header, &content);
     writer.keyframe(simulation.keyframe());
@@ -72,7 +73,13 @@ fn record(path: &Path) -> (usize, usize) {
         let time_ms = (tick * 1_000 / 30) as i64;
         let output = simulation.step(time_ms, &inputs);
         let columns = Step::column_hashes(simulation.columns());
-        writer.step(Step { time_ms, inputs: std::mem::take(&mut inputs), hash: output.hash(), columns });
+        writer.step(Step {
+            time_ms,
+            inputs: std::mem::take(&mut inputs),
+            origins: Vec::new(),
+            hash: output.hash(),
+            columns,
+        });
         if output.is_barrier {
             writer.keyframe(simulation.keyframe());
         }

@@ -20,9 +20,10 @@ pub mod edge;
 mod http;
 mod operator;
 mod registry;
+mod replaying;
 
 pub use ecs_state;
-pub use operator::{Operator, OperatorError};
+pub use operator::{Beginning, Operator, OperatorError};
 pub use registry::{Running, find_by_data, find_by_http, find_by_quic};
 
 /// Where the content of new matches comes from.

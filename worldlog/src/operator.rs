@@ -29,6 +29,19 @@ pub struct Operator {
     cluster: Arc<dyn Cluster>,
 }
 
+/// A state that a match begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// Seed of what is random from there on.
+    pub seed: u64,
+    /// Map and balance.
+    pub content: Vec<u8>,
+    /// The state, as bytes of an [`ecs_state::Keyframe`]; at most [`protocol::limits::OPEN_KEYFRAME_BYTES_MAX`].
+    pub keyframe: Vec<u8>,
+    /// Players in it, whom others may play on.
+    pub players: Vec<u32>,
+}
+
 /// Match, code and reason.
 type Answer = (u64, u16, String);
 
@@ -67,6 +80,22 @@ impl Operator {
         open.label = Some(label.to_owned());
         open.content = content;
         self.ask(IngressMessageT::OpenMatch(Box::new(open)), unless_open).await
+    }
+
+    /// Opens a match that begins with a state of another; gives its number.
+    ///
+    /// # Errors
+    /// When the state or its content are none of the game's, or there are too many matches.
+    ///
+    /// # Cancellation
+    /// The match may be open.
+    pub async fn open_match_from(&self, beginning: &Beginning, label: &str) -> Result<u64, OperatorError> {
+        let mut open = OpenMatchT::default();
+        (open.request, open.seed, open.label) = (REQUEST, beginning.seed, Some(label.to_owned()));
+        open.content.clone_from(&beginning.content);
+        open.keyframe = Some(beginning.keyframe.clone());
+        open.players = Some(beginning.players.clone());
+        self.ask(IngressMessageT::OpenMatch(Box::new(open)), false).await
     }
 
     /// Closes a match; its players are told.

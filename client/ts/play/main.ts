@@ -86,7 +86,12 @@ const fromHex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) 
 
 async function play(): Promise<void> {
   showVeil("Joining the arena", "");
-  const asked = new URLSearchParams([...wanted].filter(([name]) => name === "match" || name === "player"));
+  const asked = new URLSearchParams();
+  // In matches that are shown or were taken over from a recording: as whom.
+  for (const [from, to] of [["match", "match"], ["as", "player"]] as const) {
+    const value = wanted.get(from);
+    if (value !== null) asked.set(to, value);
+  }
   const { token, match } = await ask<{ token: string; match: number }>(`/token?${asked}`, "POST");
   const content = fetch(`/content?match=${match}`).then(async (answer) => (answer.ok ? answer.text() : ""));
   const session = await connect<ArenaComponents>({ place: findEdge, token, name: "worldlog-play/0.1" });

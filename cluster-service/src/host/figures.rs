@@ -26,6 +26,9 @@ pub struct MatchStatus {
     pub entities: usize,
     /// State hash after the last tick, in hexadecimal.
     pub hash: String,
+    /// Players of the state that it began with, whom others may play on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<u32>,
     /// Log time of its opening, in milliseconds of the Unix epoch.
     pub opened_ms: i64,
     /// What it was opened with.
@@ -44,6 +47,7 @@ pub(crate) fn match_status<G: Game>(id: u64, open: &Match<G>) -> MatchStatus {
         players: open.player_count(),
         entities: columns.entity_count(),
         hash: format!("{:016x}", columns.total_hash()),
+        kept: open.kept().iter().copied().collect(),
         opened_ms: open.opened_ms(),
         content: Arc::clone(&open.simulation().setup().content),
     }

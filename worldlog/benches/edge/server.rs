@@ -107,6 +107,7 @@ pub(crate) fn serve(arguments: &[String]) {
             snapshot_every: Duration::from_secs(3_600),
             content: Extent::content(entities, width),
             seed: 1,
+            beginning: None,
         };
         let dev = Dev::start::<Points>(options).await.unwrap();
         let listening = Listening {

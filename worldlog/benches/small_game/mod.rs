@@ -110,6 +110,7 @@ impl Server {
             snapshot_every: Duration::from_secs(3_600),
             content: Vec::new(),
             seed: 1,
+            beginning: None,
         };
         let dev = Dev::start::<G>(options).await.expect("a fresh folder and free ports");
         let signer = TokenSigner::load(&dev.running().token_key).expect("it was just made");

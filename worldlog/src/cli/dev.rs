@@ -9,15 +9,19 @@ use clap::Args;
 use client::Trust;
 use ecs_state::Game;
 use loadtest::{LinkFaults, SwarmOptions};
+use protocol::limits::OPEN_KEYFRAME_BYTES_MAX;
+use replay::{Reel, Source};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::at::FileAt;
 use super::live::Live;
 use super::{Answer, Done, Failure, duration, runtime, table, to_hex};
-use crate::GameContent;
 use crate::cli::swarm::SignedTokens;
 use crate::dev::{Dev, DevOptions};
 use crate::registry::Running;
+use crate::replaying::players_in;
+use crate::{Beginning, GameContent};
 
 const DATA: &str = "worldlog-data";
 
@@ -44,6 +48,10 @@ pub(super) struct Arguments {
     /// Seed of that match
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Begin a new match with a recorded state: FILE@TICK, or FILE for its last tick. Whoever joins may play on as one
+    /// of the players in it: /play?as=PLAYER, `worldlog swarm --as PLAYER`
+    #[arg(long, value_name = "FILE@TICK")]
+    from: Option<FileAt>,
     /// Time between snapshots; longer makes starting slower
     #[arg(long, value_parser = duration, default_value = "60s")]
     snapshot_every: Duration,
@@ -60,6 +68,7 @@ impl Arguments {
             bots: 8,
             population: None,
             seed: 1,
+            from: None,
             snapshot_every: Duration::from_secs(60),
         }
     }
@@ -81,7 +90,9 @@ pub(super) fn run<G: Game>(arguments: Arguments, content: GameContent, answer: A
         (Some(population), Some(with_population)) => with_population(population),
         (Some(_), None) => return Err(Failure::Usage("--population: this game has no entities of its own".to_owned())),
     };
+    let beginning = arguments.from.as_ref().map(beginning::<G>).transpose()?;
     let options = DevOptions {
+        beginning,
         data: arguments.data,
         listen: arguments.listen,
         http: arguments.http,
@@ -92,6 +103,27 @@ pub(super) fn run<G: Game>(arguments: Arguments, content: GameContent, answer: A
     };
     let is_sized = arguments.population.is_some();
     runtime()?.block_on(serve::<G>(options, arguments.bots, is_sized, answer))
+}
+
+/// The state that a recording holds there, and who is in it.
+fn beginning<G: Game>(at: &FileAt) -> Result<Beginning, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let source = Arc::new(Source::open::<G>(&at.path).map_err(|error| failed(&error))?);
+    let tick = at.tick.unwrap_or_else(|| source.last_tick());
+    let mut reel = Reel::<G>::new(Arc::clone(&source)).map_err(|error| failed(&error))?;
+    reel.seek(tick).map_err(|error| failed(&error))?;
+    let simulation = reel.simulation();
+    let keyframe = simulation.keyframe_now().encode();
+    if keyframe.len() > OPEN_KEYFRAME_BYTES_MAX {
+        let error = format!(
+            "{}@{tick}: the state takes {} bytes; a match begins with at most {OPEN_KEYFRAME_BYTES_MAX}",
+            at.path.display(),
+            keyframe.len()
+        );
+        return Err(Failure::Failed(error));
+    }
+    let players = players_in(simulation.columns());
+    Ok(Beginning { seed: simulation.setup().seed, content: simulation.setup().content.to_vec(), keyframe, players })
 }
 
 /// A member that stops can be restored; one that goes on after a broken invariant cannot.
@@ -229,6 +261,7 @@ fn announce(dev: &Dev, answer: Answer) {
             ("players", format!("quic://{}  (match {})", loopback(running.quic), dev.match_id())),
             ("operators", format!("http://{}  /status /matches /metrics", running.http)),
             ("play", format!("http://{}/play  (in a browser)", loopback(running.http))),
+            ("watch", format!("http://{}/  (every tick, and back)", loopback(running.http))),
             ("data", format!("{data}  (synced before anyone is told)")),
             ("", String::new()),
             ("bots", format!("worldlog swarm --connect {} --bots 32 --duration 20s", loopback(running.quic))),

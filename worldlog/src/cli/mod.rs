@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "what a verb answers belongs on stdout")]
 
+mod at;
 mod cluster;
 mod dev;
 mod edge;
@@ -11,6 +12,7 @@ mod members;
 mod node;
 mod office;
 mod replay;
+mod serve;
 mod service;
 mod snapshot;
 mod status;
@@ -59,7 +61,7 @@ enum Verb {
     /// List, open, close and export matches
     #[command(subcommand)]
     Match(matches::Verb),
-    /// Run a recorded match again and compare every tick
+    /// Run a recorded match again and compare every tick; `replay serve` shows matches in a browser
     Replay(replay::Arguments),
     /// Run the service of a cluster member; `node` does that, beside its Java process
     #[command(hide = true)]
@@ -123,7 +125,7 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         Some(Verb::Node(arguments)) => node::run(&arguments, answer),
         Some(Verb::Swarm(arguments)) => swarm::run(arguments, answer),
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),
-        Some(Verb::Replay(arguments)) => replay::run::<G>(&arguments, answer),
+        Some(Verb::Replay(arguments)) => replay::run::<G>(arguments, answer),
         Some(Verb::Service(arguments)) => service::run::<G>(&arguments, answer),
         Some(Verb::Snapshot(verb)) => snapshot::run::<G>(verb, answer),
         Some(Verb::Status(arguments)) => status::run(&arguments, answer),

@@ -1,28 +1,42 @@
-//! `worldlog replay FILE --verify`
+//! `worldlog replay FILE --verify`, and `worldlog replay serve`
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use ecs_state::Game;
 
-use super::{Answer, Done, Failure, table};
+use super::{Answer, Done, Failure, serve, table};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// The match file (.wlm)
-    file: PathBuf,
+    #[arg(required = true)]
+    file: Option<PathBuf>,
     /// Compare every tick and keyframe with what was recorded; this is what replay does today
     #[arg(long)]
     verify: bool,
 }
 
-pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show match files in a browser, and to game clients that connect as if to a live match
+    Serve(serve::Arguments),
+}
+
+pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
+    if let Some(Verb::Serve(arguments)) = arguments.verb {
+        return serve::run::<G>(arguments, answer);
+    }
+    let file = arguments.file.expect("clap asks for it");
     if !arguments.verify {
         return Err(Failure::Usage("say --verify: comparing is what this version can do with a match".to_owned()));
     }
     let shows_progress = std::io::stderr().is_terminal();
-    let report = replay::verify::<G>(&arguments.file, |done, all| {
+    let report = replay::verify::<G>(&file, |done, all| {
         if shows_progress {
             eprint!("\r\x1b[2Ktick {done} of {all}");
         }

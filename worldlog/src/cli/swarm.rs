@@ -10,6 +10,7 @@ use client::Trust;
 use loadtest::{LinkFaults, Progress, SwarmOptions, TokenSource};
 use net_edge::{Claims, TokenSigner};
 use protocol::MatchId;
+use protocol::account::account_of;
 
 use super::{Answer, Done, Failure, duration, from_hex, runtime};
 use crate::registry::find_by_quic;
@@ -52,6 +53,9 @@ pub(super) struct Arguments {
     /// The match to join; that of the process on this machine when not given
     #[arg(long = "match")]
     match_id: Option<u64>,
+    /// Players that bots play on, in a match that was taken over from a recording: 1,2,5. Bots beyond these are new
+    #[arg(long = "as", value_delimiter = ',', value_name = "PLAYER")]
+    players: Vec<u32>,
     /// Key that signs join tokens; that of the process on this machine when not given
     #[arg(long)]
     token_key: Option<PathBuf>,
@@ -103,7 +107,7 @@ pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
             delay: arguments.delay,
             jitter: arguments.jitter,
         },
-        tokens: Arc::new(SignedTokens::load(&key, match_id, &account)?),
+        tokens: Arc::new(SignedTokens::load(&key, match_id, &account)?.playing(arguments.players)),
     };
     let json = answer.json;
     let report = runtime()?.block_on(loadtest::run(options, |progress| show(progress, json)));
@@ -159,18 +163,27 @@ pub(super) struct SignedTokens {
     signer: TokenSigner,
     match_id: u64,
     account: String,
+    /// As whom the first bots come.
+    players: Vec<u32>,
 }
 
 impl SignedTokens {
     pub(super) fn load(key: &Path, match_id: u64, account: &str) -> Result<Self, Failure> {
         let signer = TokenSigner::load(key).map_err(|error| Failure::Failed(error.to_string()))?;
-        Ok(Self { signer, match_id, account: account.to_owned() })
+        Ok(Self { signer, match_id, account: account.to_owned(), players: Vec::new() })
+    }
+
+    /// The first bots come as these players.
+    fn playing(self, players: Vec<u32>) -> Self {
+        Self { players, ..self }
     }
 }
 
 impl TokenSource for SignedTokens {
     fn token(&self, bot: usize) -> Result<String, String> {
-        Ok(sign(&self.signer, self.match_id, &format!("{}-{bot}", self.account)))
+        let name = format!("{}-{bot}", self.account);
+        let account = self.players.get(bot).map_or_else(|| name.clone(), |player| account_of(*player, &name));
+        Ok(sign(&self.signer, self.match_id, &account))
     }
 }
 

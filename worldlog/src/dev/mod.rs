@@ -2,6 +2,7 @@
 //!
 //! Start from [`Dev::start`].
 
+mod history;
 mod http;
 mod link;
 
@@ -14,12 +15,14 @@ use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
 use ecs_state::{Game, Simulation};
 use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
 
+use history::History;
 use link::LocalCluster;
 
 use crate::http::browser::{Browsers, OpenMatches};
 use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, taken};
-use crate::operator::Operator;
+use crate::operator::{Beginning, Operator};
 use crate::registry::{self, Running};
+use crate::replaying::{Desk, Library, page_routes};
 
 /// Settings of a process.
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ pub struct DevOptions {
     pub content: Vec<u8>,
     /// Its seed.
     pub seed: u64,
+    /// A state that a new match begins with, whatever else is open.
+    pub beginning: Option<Beginning>,
 }
 
 /// A host, an edge and an HTTP server in this process.
@@ -79,14 +84,13 @@ impl Dev {
         let host = Arc::new(host);
         let cluster = Arc::new(LocalCluster::new(host.connector()));
         let operator = Operator::new(Arc::clone(&cluster) as Arc<dyn Cluster>);
-        let open = host.status().matches.iter().map(|open| open.id).min();
-        let match_id = match open {
-            Some(match_id) => match_id,
-            None => operator
-                .open_match(options.seed, "dev", options.content.clone())
-                .await
-                .map_err(|error| format!("no match was opened: {error}"))?,
+        let open = host.status().matches.iter().map(|open| open.id).min().filter(|_| options.beginning.is_none());
+        let opened = match (open, &options.beginning) {
+            (Some(match_id), _) => Ok(match_id),
+            (None, Some(beginning)) => operator.open_match_from(beginning, "taken over").await,
+            (None, None) => operator.open_match(options.seed, "dev", options.content.clone()).await,
         };
+        let match_id = opened.map_err(|error| format!("no match was opened: {error}"))?;
         until_shown(&host, |status| status.matches.iter().any(|open| open.id == match_id)).await;
         let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificates);
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
@@ -98,7 +102,7 @@ impl Dev {
             manifest_hash: Simulation::<G>::manifest().map_err(|error| error.to_string())?.hash(),
             any_name: options.guests,
             guests: (options.guests || options.http.ip().is_loopback()).then_some(signer),
-            matches: Box::new(HostMatches(Arc::clone(&host))),
+            matches: Box::new(HostMatches { host: Arc::clone(&host), first: match_id }),
         };
         let edge = SharedEdge::new(edge);
         let office = http::Office {
@@ -109,9 +113,13 @@ impl Dev {
             data: data.clone(),
             quic,
         };
-        let http = HttpServer::start(options.http, office.routes().merge(browsers.routes()))
-            .await
-            .map_err(|error| taken(&error, "--http"))?;
+        let mut routes = office.routes().merge(browsers.routes());
+        // Who looks at a match as a whole sees what its players must not.
+        if options.http.ip().is_loopback() {
+            let library = Library::<G>::growing(Box::new(History::<G>::new(&data)));
+            routes = routes.merge(Desk::new(Arc::new(library)).routes()).merge(page_routes());
+        }
+        let http = HttpServer::start(options.http, routes).await.map_err(|error| taken(&error, "--http"))?;
         let pid = std::process::id();
         let running = Running { quic, http: http.local_addr(), match_id: Some(match_id), pid, data, token_key };
         let registered = registry::register(&running, "dev.json")?;
@@ -185,21 +193,34 @@ impl Dev {
 }
 
 /// The matches of this process's host.
-struct HostMatches(Arc<LocalHost>);
+struct HostMatches {
+    host: Arc<LocalHost>,
+    /// The one that was open when the process started, or was opened then.
+    first: u64,
+}
 
 impl OpenMatches for HostMatches {
     fn first(&self) -> Option<u64> {
-        self.0.status().matches.iter().map(|open| open.id).min()
+        let status = self.host.status();
+        let mut open = status.matches.iter().map(|open| open.id);
+        if open.any(|id| id == self.first) { Some(self.first) } else { status.matches.iter().map(|open| open.id).min() }
     }
 
     fn is_open(&self, match_id: u64) -> Option<bool> {
-        Some(self.0.status().matches.iter().any(|open| open.id == match_id))
+        Some(self.host.status().matches.iter().any(|open| open.id == match_id))
     }
 
     fn content(&self, match_id: u64) -> Option<Arc<[u8]>> {
-        let status = self.0.status();
+        let status = self.host.status();
         let open = status.matches.iter().find(|open| open.id == match_id)?;
         Some(Arc::clone(&open.content))
+    }
+
+    fn has_player(&self, match_id: u64, player: u32) -> Option<bool> {
+        let status = self.host.status();
+        let open = status.matches.iter().find(|open| open.id == match_id)?;
+        // Matches that began empty have no players before somebody joins.
+        (!open.kept.is_empty()).then(|| open.kept.contains(&player))
     }
 }
 

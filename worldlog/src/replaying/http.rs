@@ -1,0 +1,490 @@
+//! What is asked of recorded matches over HTTP. Answers are JSON; what cannot be answered is 4xx with `{"error"}`.
+//!
+//! All work is done on blocking threads, a few at a time: a request that reads a whole match keeps others waiting, not
+//! the process.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use ecs_state::{Game, Input};
+use protocol::manifest::FieldKind;
+use protocol::{Columns, OutcomeCode};
+use replay::Reel;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::answers::Answers;
+use super::frames::{Chosen, Entities};
+use super::heat::{self, HeatKind};
+use super::library::{Library, Recording};
+use super::limits::{BODY_BYTES_MAX, COMMANDS_MAX, DIFFERENCES_MAX, FRAMES_MAX, SPAN_TICKS_MAX};
+use super::stage::Wish;
+use super::survey::Survey;
+use super::theatre::Theatre;
+use crate::http::browser::is_own_page;
+use crate::http::refused;
+
+/// What answers are made from.
+pub(crate) struct Desk<G: Game> {
+    library: Arc<Library<G>>,
+    answers: Answers,
+    /// So many requests are worked on at once.
+    hands: Semaphore,
+    /// Where recordings are shown to viewers.
+    theatre: Option<Arc<Theatre>>,
+}
+
+type At<G> = State<Arc<Desk<G>>>;
+/// Why there is no answer.
+pub(super) type Refusal = (StatusCode, String);
+
+impl<G: Game> Desk<G> {
+    pub(crate) fn new(library: Arc<Library<G>>) -> Self {
+        let hands = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        Self { library, answers: Answers::default(), hands: Semaphore::new(hands), theatre: None }
+    }
+
+    /// With viewers, whose playheads can be moved.
+    pub(crate) fn showing(self, theatre: Arc<Theatre>) -> Self {
+        Self { theatre: Some(theatre), ..self }
+    }
+
+    pub(crate) fn routes(self) -> Router {
+        Router::new()
+            .route("/replay/files", get(files::<G>))
+            .route("/replay/timeline", get(timeline::<G>))
+            .route("/replay/state", get(state::<G>))
+            .route("/replay/frames", get(frames::<G>))
+            .route("/replay/commands", get(commands::<G>))
+            .route("/replay/diff", get(diff::<G>))
+            .route("/replay/heat", get(heat_map::<G>))
+            .route("/replay/content", get(content::<G>))
+            .route("/replay/manifest", get(manifest::<G>))
+            .route("/replay/control", get(where_it_is::<G>).post(control::<G>))
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(Arc::new(self))
+    }
+
+    /// Finds a match by name; without a name the first.
+    pub(super) fn recording(&self, name: Option<&str>) -> Result<Arc<Recording<G>>, Refusal> {
+        self.library.find(name).ok_or_else(|| {
+            let name = name.unwrap_or_default();
+            (StatusCode::NOT_FOUND, format!("there is no match {name:?} here; /replay/files lists those that are"))
+        })
+    }
+
+    /// Checks that a tick is one of the match, which is read again where it goes on beyond what is known.
+    pub(super) fn check_tick(&self, recording: &Recording<G>, tick: u64) -> Result<(), Refusal> {
+        if tick > recording.source().last_tick() {
+            self.library.refresh(recording);
+        }
+        let source = recording.source();
+        let (first, last) = (source.first_tick(), source.last_tick());
+        if tick < first || tick > last {
+            return Err((StatusCode::NOT_FOUND, format!("tick {tick} is not recorded; ticks {first} to {last} are")));
+        }
+        Ok(())
+    }
+
+    /// A playhead there.
+    pub(super) fn reel(&self, recording: &Recording<G>, tick: u64) -> Result<Reel<G>, Refusal> {
+        self.check_tick(recording, tick)?;
+        recording
+            .reels
+            .at(&recording.source(), tick)
+            .map_err(|error| (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
+    }
+
+    /// Works on a request where it may take its time.
+    pub(super) async fn work<T: IntoResponse + Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Response {
+        let desk = Arc::clone(&self);
+        let Ok(_hand) = self.hands.acquire().await else {
+            return refused(StatusCode::SERVICE_UNAVAILABLE, "the process ends");
+        };
+        match tokio::task::spawn_blocking(move || work(&desk)).await {
+            Ok(Ok(answer)) => ([(header::CACHE_CONTROL, "no-store")], answer).into_response(),
+            Ok(Err((code, error))) => refused(code, &error),
+            Err(error) => {
+                refused(StatusCode::INTERNAL_SERVER_ERROR, &format!("answering failed; the log says why ({error})"))
+            }
+        }
+    }
+}
+
+/// A JSON text that was made before.
+pub(super) struct Text(pub(super) Bytes);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    file: Option<String>,
+}
+
+async fn files<G: Game>(State(desk): At<G>) -> Response {
+    desk.work(|desk| {
+        desk.library.gather();
+        let recordings = desk.library.list();
+        let files: Vec<_> = recordings.iter().map(|recording| recording.card()).collect();
+        Ok(Json(json!({ "live": desk.library.is_live(), "files": files })))
+    })
+    .await
+}
+
+async fn timeline<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Response {
+    desk.work(move |desk| {
+        let recording = desk.recording(asked.file.as_deref())?;
+        desk.library.refresh(&recording);
+        Survey::begin(&recording);
+        let source = recording.source();
+        let findings = recording.survey.findings();
+        Ok(Json(json!({
+            "first_tick": source.first_tick(),
+            "last_tick": source.last_tick(),
+            "tick_millihertz": source.manifest().tick_millihertz(),
+            "keyframes": source.keyframes(),
+            "players": findings.stays,
+            "moments": findings.moments,
+            "verified_to": findings.verified_to.max(source.first_tick()),
+            "mismatches": findings.mismatches,
+            "failure": findings.failure,
+        })))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct Tick {
+    file: Option<String>,
+    tick: u64,
+}
+
+async fn state<G: Game>(State(desk): At<G>, Query(asked): Query<Tick>) -> Response {
+    desk.work(move |desk| {
+        let recording = desk.recording(asked.file.as_deref())?;
+        let begun = Instant::now();
+        let reel = desk.reel(&recording, asked.tick)?;
+        let seek_ms = begun.elapsed().as_secs_f64() * 1e3;
+        let columns = reel.columns();
+        let text = text(&WholeState {
+            tick: reel.tick(),
+            hash: format!("{:016x}", columns.total_hash()),
+            seek_ms,
+            entities: Entities { columns, chosen: &Chosen::all(columns) },
+        });
+        recording.reels.rest(reel);
+        Ok(Text(text))
+    })
+    .await
+}
+
+#[derive(Serialize)]
+struct WholeState<'a> {
+    tick: u64,
+    hash: String,
+    seek_ms: f64,
+    entities: Entities<'a>,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    file: Option<String>,
+    from: u64,
+    to: u64,
+    every: Option<u64>,
+    components: Option<String>,
+    player: Option<u32>,
+}
+
+impl Span {
+    fn check(&self) -> Result<(), Refusal> {
+        if self.to < self.from || self.to - self.from > SPAN_TICKS_MAX {
+            let error =
+                format!("ticks {} to {}: ask for at most {SPAN_TICKS_MAX}, the lower first", self.from, self.to);
+            return Err((StatusCode::BAD_REQUEST, error));
+        }
+        Ok(())
+    }
+}
+
+async fn frames<G: Game>(State(desk): At<G>, Query(asked): Query<Span>) -> Response {
+    desk.work(move |desk| {
+        asked.check()?;
+        let every = asked.every.unwrap_or(1).max(1);
+        let recording = desk.recording(asked.file.as_deref())?;
+        if asked.to > recording.source().last_tick() {
+            desk.library.refresh(&recording);
+        }
+        let source = recording.source();
+        // A match that goes on has no frames yet beyond its end.
+        let to = asked.to.min(source.last_tick());
+        let from = asked.from.max(source.first_tick()).next_multiple_of(every);
+        let components = asked.components.as_deref().unwrap_or(DRAWN);
+        if from > to {
+            return Ok(Text(text(&json!({ "frames": [] }))));
+        }
+        let frames = (to - from) / every + 1;
+        if frames > FRAMES_MAX {
+            let error = format!("{frames} frames in one answer; ask for at most {FRAMES_MAX}");
+            return Err((StatusCode::BAD_REQUEST, error));
+        }
+        let question = format!("{}\n{from} {to} {every}\n{components}", recording.name);
+        if let Some(answer) = desk.answers.get(&question) {
+            return Ok(Text(answer));
+        }
+        let mut reel = desk.reel(&recording, from)?;
+        let chosen = Chosen::named(reel.columns(), components);
+        let mut answer = b"{\"frames\":[".to_vec();
+        loop {
+            write_frame(&mut answer, reel.tick(), reel.columns(), &chosen);
+            if reel.tick() + every > to {
+                break;
+            }
+            (0..every).for_each(|_| drop(reel.step()));
+            answer.push(b',');
+        }
+        recording.reels.rest(reel);
+        answer.extend_from_slice(b"]}");
+        let answer = Bytes::from(answer);
+        desk.answers.keep(question, answer.clone());
+        Ok(Text(answer))
+    })
+    .await
+}
+
+fn write_frame(answer: &mut Vec<u8>, tick: u64, columns: &Columns, chosen: &Chosen) {
+    #[derive(Serialize)]
+    struct Frame<'a> {
+        tick: u64,
+        entities: Entities<'a>,
+    }
+    let frame = Frame { tick, entities: Entities { columns, chosen } };
+    serde_json::to_writer(answer, &frame).expect("a state is plain data");
+}
+
+/// What a picture of a match needs, where the game has it.
+const DRAWN: &str = "Position,Facing,Health,Team,Kind,Shot,Pickup";
+
+#[derive(Serialize)]
+struct PlayerCommand {
+    tick: u64,
+    player: u32,
+    session: u64,
+    seq: u64,
+    position: i64,
+    text: String,
+    outcome: String,
+}
+
+async fn commands<G: Game>(State(desk): At<G>, Query(asked): Query<Span>) -> Response {
+    desk.work(move |desk| {
+        asked.check()?;
+        let recording = desk.recording(asked.file.as_deref())?;
+        if asked.to > recording.source().last_tick() {
+            desk.library.refresh(&recording);
+        }
+        let source = recording.source();
+        let (from, to) = (asked.from.max(source.first_tick() + 1), asked.to.min(source.last_tick()));
+        let mut commands = Vec::new();
+        if from > to {
+            return Ok(Json(json!({ "commands": commands, "more": false })));
+        }
+        let mut reel = desk.reel(&recording, from - 1)?;
+        while reel.tick() < to && commands.len() < COMMANDS_MAX {
+            let Some(output) = reel.step() else { break };
+            let Some(step) = source.step_of(reel.tick()) else { break };
+            let mut place = 0;
+            for input in &step.inputs {
+                let Input::Command { player, payload } = input else { continue };
+                let outcome = output.outcomes.get(place);
+                place += 1;
+                if asked.player.is_some_and(|asked| asked != *player) {
+                    continue;
+                }
+                commands.push(PlayerCommand {
+                    tick: reel.tick(),
+                    player: *player,
+                    session: 0,
+                    seq: 0,
+                    position: 0,
+                    text: words_of::<G>(payload),
+                    outcome: outcome.map_or_else(String::new, |code| outcome_words(reel.columns(), *code)),
+                });
+            }
+        }
+        let more = reel.tick() < to;
+        recording.reels.rest(reel);
+        Ok(Json(json!({ "commands": commands, "more": more })))
+    })
+    .await
+}
+
+fn words_of<G: Game>(payload: &[u8]) -> String {
+    match G::decode_command(payload) {
+        Ok(_) => crate::cli::to_hex(payload),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn outcome_words(columns: &Columns, code: OutcomeCode) -> String {
+    if let Some(name) = code.name() {
+        return name.to_owned();
+    }
+    let rejections = columns.manifest().rejections();
+    let named = rejections.iter().find(|rejection| rejection.code == code.0);
+    named.map_or_else(|| code.0.to_string(), |rejection| rejection.name.clone())
+}
+
+#[derive(Deserialize)]
+struct Two {
+    a: String,
+    b: String,
+}
+
+async fn diff<G: Game>(State(desk): At<G>, Query(asked): Query<Two>) -> Response {
+    desk.work(move |desk| {
+        let a = desk.columns(&asked.a)?;
+        let b = desk.columns(&asked.b)?;
+        if a.manifest().hash() != b.manifest().hash() {
+            let error = "the two matches are of games with other components; compare matches of one rules version";
+            return Err((StatusCode::UNPROCESSABLE_ENTITY, error.to_owned()));
+        }
+        let mut differences = replay::diff(&a, &b);
+        let more = differences.len() > DIFFERENCES_MAX;
+        differences.truncate(DIFFERENCES_MAX);
+        Ok(Json(json!({ "differences": differences, "more": more })))
+    })
+    .await
+}
+
+impl<G: Game> Desk<G> {
+    /// The state at `NAME@TICK`.
+    fn columns(&self, at: &str) -> Result<Columns, Refusal> {
+        let parsed = at.rsplit_once('@').and_then(|(name, tick)| Some((name, tick.parse().ok()?)));
+        let Some((name, tick)) = parsed else {
+            return Err((StatusCode::BAD_REQUEST, format!("{at:?} is no place; write NAME@TICK")));
+        };
+        let recording = self.recording(Some(name).filter(|name| !name.is_empty()))?;
+        let reel = self.reel(&recording, tick)?;
+        let columns = reel.columns().clone();
+        recording.reels.rest(reel);
+        Ok(columns)
+    }
+}
+
+#[derive(Deserialize)]
+struct HeatWanted {
+    files: Option<String>,
+    kind: HeatKind,
+    cell: f64,
+}
+
+async fn heat_map<G: Game>(State(desk): At<G>, Query(asked): Query<HeatWanted>) -> Response {
+    desk.work(move |desk| {
+        let mut places = Vec::new();
+        let mut is_complete = true;
+        let names = asked.files.as_deref().unwrap_or_default().split(',');
+        for name in names.map(str::trim) {
+            let recording = desk.recording(Some(name).filter(|name| !name.is_empty()))?;
+            Survey::begin(&recording);
+            is_complete &= heat::places(&recording, asked.kind, &mut places);
+        }
+        let heat = heat::count(&places, asked.cell, is_complete);
+        heat.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, error))
+    })
+    .await
+}
+
+async fn content<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Response {
+    desk.work(move |desk| {
+        let recording = desk.recording(asked.file.as_deref())?;
+        let content = recording.source().file().content.clone();
+        let kind = std::str::from_utf8(&content).map_or("application/octet-stream", |_| "text/plain; charset=utf-8");
+        Ok(([(header::CONTENT_TYPE, kind)], content))
+    })
+    .await
+}
+
+async fn manifest<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Response {
+    desk.work(move |desk| {
+        let source = desk.recording(asked.file.as_deref())?.source();
+        let components: Vec<Value> = source.manifest().layouts()[1..]
+            .iter()
+            .map(|layout| {
+                let fields = layout.fields.iter().map(|field| json!({ "name": field.name, "kind": word(field.kind) }));
+                json!({ "name": layout.name, "fields": fields.collect::<Vec<_>>() })
+            })
+            .collect();
+        Ok(Json(json!({ "components": components })))
+    })
+    .await
+}
+
+// ---- what viewers are shown --------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+struct Control {
+    file: Option<String>,
+    #[serde(flatten)]
+    wish: Wish,
+}
+
+async fn where_it_is<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Response {
+    move_playhead(desk, asked.file, Wish::default()).await
+}
+
+async fn control<G: Game>(State(desk): At<G>, headers: HeaderMap, Json(asked): Json<Control>) -> Response {
+    if !is_own_page(&headers, false) {
+        return refused(StatusCode::FORBIDDEN, "only pages of this address, and programs, may move playheads");
+    }
+    move_playhead(desk, asked.file, asked.wish).await
+}
+
+async fn move_playhead<G: Game>(desk: Arc<Desk<G>>, file: Option<String>, wish: Wish) -> Response {
+    let Some(theatre) = desk.theatre.clone() else {
+        return refused(StatusCode::NOT_FOUND, "there are no viewers here; `worldlog replay serve` has some");
+    };
+    let recording = match desk.recording(file.as_deref()) {
+        Ok(recording) => recording,
+        Err((code, error)) => return refused(code, &error),
+    };
+    match theatre.control(recording.number, wish).await {
+        Ok(standing) => Json(standing).into_response(),
+        Err(error) => refused(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+const fn word(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Bool => "bool",
+        FieldKind::U8 => "u8",
+        FieldKind::U16 => "u16",
+        FieldKind::U32 => "u32",
+        FieldKind::U64 => "u64",
+        FieldKind::I8 => "i8",
+        FieldKind::I16 => "i16",
+        FieldKind::I32 => "i32",
+        FieldKind::I64 => "i64",
+        FieldKind::F32 => "f32",
+        FieldKind::Entity => "entity",
+        FieldKind::Player => "player",
+    }
+}
+
+fn text(answer: &impl Serialize) -> Bytes {
+    serde_json::to_vec(answer).expect("answers are plain data").into()
+}
