@@ -15,7 +15,7 @@ use arena::{Arena, Command, SIGHT_METRES, TICKS_PER_SECOND};
 use ecs_state::{Game, Input, MatchRng, MatchSetup, Simulation};
 use loadtest::Bot;
 use protocol::{Columns, PlayerId, Tick};
-use snapshots::{MatchFileWriter, MatchHeader, Step, write_file};
+use snapshots::{MatchFileWriter, MatchHeader, Origin, Step, write_file};
 
 /// Where log time begins: the first moment of 2026, UTC.
 const OPENED_MS: i64 = 1_767_225_600_000;
@@ -27,6 +27,10 @@ const JOIN_TICKS: u64 = 15;
 const LEAVE_TICKS: u64 = 3 * 60 * TICKS_PER_SECOND as u64;
 /// Most ticks from what a player saw to the tick that takes in the answer.
 const REACTION_TICKS_MAX: u32 = 4;
+/// Sessions of players are numbered on from here.
+const FIRST_SESSION: u64 = 1_000;
+/// From one command to the next in the log: about what an entry of one command takes there.
+const ENTRY_BYTES: i64 = 160;
 /// Most commands of a player that wait at once.
 const WAITING_MAX: usize = 32;
 
@@ -151,6 +155,8 @@ fn record(arguments: &Arguments) -> Result<String, String> {
 #[derive(Default)]
 struct Said {
     inputs: Vec<Input>,
+    /// Where a log would have held the commands.
+    origins: Vec<Origin>,
     /// Who said which of the commands, in order.
     commands: Vec<(PlayerId, Command)>,
 }
@@ -159,6 +165,8 @@ struct Said {
 struct Guest {
     player: PlayerId,
     bot: Bot,
+    /// Number of its last command.
+    seq: u64,
     /// Said, and not yet due; by the tick that takes it in.
     waiting: VecDeque<(u64, Command)>,
     reaction: MatchRng,
@@ -171,6 +179,8 @@ struct Crowd {
     guests: Vec<Guest>,
     next_player: u32,
     commands: u64,
+    /// Where the log would be.
+    position: i64,
 }
 
 impl Crowd {
@@ -181,6 +191,7 @@ impl Crowd {
             guests: Vec::new(),
             next_player: 1,
             commands: 0,
+            position: 0,
         }
     }
 
@@ -199,6 +210,10 @@ impl Crowd {
             while let Some((_, command)) = guest.waiting.pop_front_if(|(due, _)| *due <= tick) {
                 said.inputs.push(Input::Command { player: guest.player.0, payload: command.encode() });
                 said.commands.push((guest.player, command));
+                guest.seq += 1;
+                self.position += ENTRY_BYTES;
+                let session = FIRST_SESSION + u64::from(guest.player.0);
+                said.origins.push(Origin { session, seq: guest.seq, position: self.position });
             }
         }
         self.commands += said.commands.len() as u64;
@@ -211,7 +226,7 @@ impl Crowd {
         let seed = self.seed.wrapping_add(u64::from(player.0));
         let manifest = simulation.columns().manifest();
         let bot = Bot::new(manifest, player, COMMANDS_PER_SECOND, seed).map_err(|error| error.to_string())?;
-        Ok(Guest { player, bot, waiting: VecDeque::new(), reaction: MatchRng::new(seed, 0, "reaction") })
+        Ok(Guest { player, bot, seq: 0, waiting: VecDeque::new(), reaction: MatchRng::new(seed, 0, "reaction") })
     }
 
     fn hear(&mut self, commands: &[(PlayerId, Command)], outcomes: &[ecs_state::OutcomeCode]) {

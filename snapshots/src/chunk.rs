@@ -105,6 +105,7 @@ pub struct Chunk {
 #[derive(Debug)]
 pub struct ChunkFile {
     path: PathBuf,
+    version: u16,
     chunks: std::vec::IntoIter<Chunk>,
     end: u64,
 }
@@ -160,7 +161,7 @@ impl ChunkFile {
                     return Err(content("the end does not fit what is before or after it; take another copy".into()));
                 }
                 let end = offset as u64;
-                return Ok(Self { path: path.to_owned(), chunks: chunks.into_iter(), end });
+                return Ok(Self { path: path.to_owned(), version, chunks: chunks.into_iter(), end });
             }
             chunks.push(Chunk { tag, offset: offset as u64, bytes: unpacked });
             offset = next;
@@ -171,6 +172,12 @@ impl ChunkFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The version that its kind had when it was written.
+    #[must_use]
+    pub const fn version(&self) -> u16 {
+        self.version
     }
 
     /// An error at an offset of this file.

@@ -29,4 +29,4 @@ mod match_file;
 pub use chunk::{Chunk, ChunkFile, ChunkWriter, FileKind};
 pub use error::FileError;
 pub use file::{read_file, write_file};
-pub use match_file::{MatchFile, MatchFileWriter, MatchHeader, Segment, Step};
+pub use match_file::{ForkOrigin, MatchFile, MatchFileWriter, MatchHeader, Origin, Segment, Step};

@@ -4,7 +4,11 @@
 //! HEAD MatchHeader | CONT content | (KEYF keyframe | STEP [Step])* | INDX [(tick, offset of KEYF)]
 //! ```
 //!
-//! Values are postcard. A segment's steps begin with the tick after its keyframe.
+//! Values are postcard. A segment's steps begin with the tick after its keyframe. The first keyframe is that of the
+//! match's opening, or, in a part of a match, of any tick.
+//!
+//! Version 1 knew neither where commands stood in the log ([`Step::origins`]) nor forks ([`MatchHeader::fork`]); it is
+//! read, with none of either.
 
 use std::path::Path;
 
@@ -12,9 +16,9 @@ use ecs_state::{Input, Keyframe};
 use protocol::Columns;
 use serde::{Deserialize, Serialize};
 
-use crate::{ChunkFile, ChunkWriter, FileError, FileKind};
+use crate::{ChunkFile, ChunkWriter, FileError, FileKind, read_file};
 
-const KIND: FileKind = FileKind { magic: *b"WLMR", version: 1, oldest: 1, name: "match file" };
+const KIND: FileKind = FileKind { magic: *b"WLMR", version: 2, oldest: 1, name: "match file" };
 const HEAD: [u8; 4] = *b"HEAD";
 const CONT: [u8; 4] = *b"CONT";
 const KEYF: [u8; 4] = *b"KEYF";
@@ -40,6 +44,22 @@ pub struct MatchHeader {
     pub opened_ms: i64,
     /// xxh3-64 of the content.
     pub content_hash: u64,
+    /// What it was made of, when it is no match as it was played but a part or a changed copy of one.
+    pub fork: Option<ForkOrigin>,
+}
+
+/// Where a match file comes from that was made of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkOrigin {
+    /// The name of the other file.
+    pub file: String,
+    /// The tick from which on it is changed, or with which it begins.
+    pub tick: u64,
+    /// What was changed, for people.
+    pub edits: Vec<String>,
+    /// Ticks whose steps hold other content ([`Input::Content`]), ascending: what is restored after one of them is
+    /// played with that content.
+    pub swaps: Vec<u64>,
 }
 
 /// One tick: what it took in and what it came to.
@@ -49,10 +69,29 @@ pub struct Step {
     pub time_ms: i64,
     /// Commands and comings and goings, in log order.
     pub inputs: Vec<Input>,
+    /// Where each command of the inputs stood in the log, in their order; empty when that is not known. A command that
+    /// was in no log, because a fork added it, has [`Origin::NOWHERE`].
+    pub origins: Vec<Origin>,
     /// State hash after the tick.
     pub hash: u64,
     /// The low bits of each column's hash, in the manifest's order: to name what differs.
     pub columns: Vec<u16>,
+}
+
+/// Where a command stood in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The player session that it came from.
+    pub session: u64,
+    /// Its number in that session, from 1.
+    pub seq: u64,
+    /// Log position of the entry that carried it.
+    pub position: i64,
+}
+
+impl Origin {
+    /// In no log.
+    pub const NOWHERE: Self = Self { session: 0, seq: 0, position: 0 };
 }
 
 impl Step {
@@ -79,7 +118,7 @@ pub struct MatchFile {
     pub header: MatchHeader,
     /// Map and balance, in the game's own form.
     pub content: Vec<u8>,
-    /// In order; the first begins with tick 0.
+    /// In order; the first begins with tick 0, but in a part of a match.
     pub segments: Vec<Segment>,
 }
 
@@ -89,15 +128,27 @@ impl MatchFile {
     /// # Errors
     /// With file, offset and reason.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let mut file = ChunkFile::open(path, KIND)?;
-        let header: MatchHeader = file.expect_value(HEAD)?;
+        Self::decode(path, &read_file(path)?)
+    }
+
+    /// Reads the bytes of a match file; `path` is for errors.
+    ///
+    /// # Errors
+    /// With file, offset and reason.
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
+        let mut file = ChunkFile::decode(path, bytes, KIND)?;
+        let is_first_version = file.version() == 1;
+        let header = match is_first_version {
+            true => file.expect_value::<first_version::MatchHeader>(HEAD)?.into(),
+            false => file.expect_value::<MatchHeader>(HEAD)?,
+        };
         let content = file.expect(CONT)?;
         if xxhash_rust::xxh3::xxh3_64(&content.bytes) != header.content_hash {
             return Err(file.error(content.offset, "the content is not that of the header"));
         }
         let mut segments: Vec<Segment> = Vec::new();
         let mut index = Vec::new();
-        let mut next_tick = 0;
+        let mut next_tick = None;
         while let Some(chunk) = file.next_chunk() {
             if chunk.tag == INDX {
                 let written: Vec<(u64, u64)> = file.value(&chunk)?;
@@ -114,13 +165,19 @@ impl MatchFile {
             }
             let keyframe =
                 Keyframe::decode(&chunk.bytes).map_err(|error| file.error(chunk.offset, error.to_string()))?;
-            if keyframe.tick != next_tick {
-                let reason = format!("the keyframe is of tick {}, expected {next_tick}", keyframe.tick);
+            if let Some(expected) = next_tick.filter(|expected| *expected != keyframe.tick) {
+                let reason = format!("the keyframe is of tick {}, expected {expected}", keyframe.tick);
                 return Err(file.error(chunk.offset, reason));
             }
-            let steps: Vec<Step> = file.expect_value(STEP)?;
+            let steps = match is_first_version {
+                true => {
+                    let steps: Vec<first_version::Step> = file.expect_value(STEP)?;
+                    steps.into_iter().map(Step::from).collect()
+                }
+                false => file.expect_value::<Vec<Step>>(STEP)?,
+            };
             index.push((keyframe.tick, chunk.offset));
-            next_tick += steps.len() as u64;
+            next_tick = Some(keyframe.tick.saturating_add(steps.len() as u64));
             segments.push(Segment { keyframe, steps });
         }
         Err(file.error(0, "the index is missing"))
@@ -179,5 +236,44 @@ impl MatchFileWriter {
         self.close_segment();
         self.chunks.push_value(INDX, &self.index);
         self.chunks.finish()
+    }
+}
+
+/// As version 1 has them.
+mod first_version {
+    use ecs_state::Input;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    pub(super) struct MatchHeader {
+        game: String,
+        rules_version: u32,
+        manifest: Vec<u8>,
+        match_id: u64,
+        label: String,
+        seed: u64,
+        opened_ms: i64,
+        content_hash: u64,
+    }
+
+    impl From<MatchHeader> for super::MatchHeader {
+        fn from(header: MatchHeader) -> Self {
+            let MatchHeader { game, rules_version, manifest, match_id, label, seed, opened_ms, content_hash } = header;
+            Self { game, rules_version, manifest, match_id, label, seed, opened_ms, content_hash, fork: None }
+        }
+    }
+
+    #[derive(Deserialize)]
+    pub(super) struct Step {
+        time_ms: i64,
+        inputs: Vec<Input>,
+        hash: u64,
+        columns: Vec<u16>,
+    }
+
+    impl From<Step> for super::Step {
+        fn from(Step { time_ms, inputs, hash, columns }: Step) -> Self {
+            Self { time_ms, inputs, origins: Vec::new(), hash, columns }
+        }
     }
 }

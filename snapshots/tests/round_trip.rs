@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use games::{OnCommand, Slow};
-use snapshots::{ChunkFile, ChunkWriter, FileKind, MatchFile, read_file, write_file};
+use snapshots::{ChunkFile, ChunkWriter, FileKind, ForkOrigin, MatchFile, Origin, read_file, write_file};
 use tempfile::tempdir;
 
 const KIND: FileKind = FileKind { magic: *b"TEST", version: 3, oldest: 2, name: "test file" };
@@ -55,6 +55,20 @@ fn a_match_comes_back_as_it_was_played() {
     let (expected, bytes) = match_of::play::<OnCommand>(6, 600, b"");
     write_file(&path, &bytes).unwrap();
     assert_eq!(MatchFile::open(&path).unwrap(), expected);
+}
+
+#[test]
+fn a_part_of_a_match_with_what_it_was_made_of_comes_back() {
+    let (mut file, _) = match_of::play::<Slow>(3, 60, b"content");
+    file.segments.remove(0);
+    let fork =
+        ForkOrigin { file: "whole.wlm".to_owned(), tick: 30, edits: vec!["nothing".to_owned()], swaps: vec![31] };
+    file.header.fork = Some(fork);
+    for (place, step) in file.segments.iter_mut().flat_map(|segment| &mut segment.steps).enumerate() {
+        step.origins = vec![Origin { session: 7, seq: place as u64, position: -1 }, Origin::NOWHERE];
+    }
+    let read = MatchFile::decode(Path::new("memory"), &match_of::write(&file)).unwrap();
+    assert_eq!(read, file);
 }
 
 #[test]

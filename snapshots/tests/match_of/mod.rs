@@ -21,6 +21,7 @@ pub fn play<G: Game>(seed: u64, ticks: u64, content: &[u8]) -> (MatchFile, Vec<u
         seed,
         opened_ms: 1_000,
         content_hash: xxhash_rust::xxh3::xxh3_64(content),
+        fork: None,
     };
     let mut writer = MatchFileWriter::new(&header, content);
     let mut segments = vec![Segment { keyframe: (**simulation.keyframe()).clone(), steps: Vec::new() }];
@@ -35,7 +36,13 @@ pub fn play<G: Game>(seed: u64, ticks: u64, content: &[u8]) -> (MatchFile, Vec<u
         }
         let time_ms = 1_000 + tick as i64 * 33;
         let output = simulation.step(time_ms, &inputs);
-        let step = Step { time_ms, inputs, hash: output.hash(), columns: Step::column_hashes(simulation.columns()) };
+        let step = Step {
+            time_ms,
+            inputs,
+            origins: Vec::new(),
+            hash: output.hash(),
+            columns: Step::column_hashes(simulation.columns()),
+        };
         writer.step(step.clone());
         segments.last_mut().unwrap().steps.push(step);
         if output.is_barrier {

@@ -123,6 +123,7 @@ impl Recorder {
                 seed: simulation.setup().seed,
                 opened_ms: open.opened_ms(),
                 content_hash: xxhash_rust::xxh3::xxh3_64(content),
+                fork: None,
             };
             let mut writer = MatchFileWriter::new(&header, content);
             writer.keyframe(simulation.keyframe());
@@ -134,6 +135,7 @@ impl Recorder {
             writer.step(Step {
                 time_ms: step.time_ms,
                 inputs: step.inputs.clone(),
+                origins: Vec::new(),
                 hash: ran.hash,
                 columns: Step::column_hashes(simulation.columns()),
             });
