@@ -7,7 +7,18 @@ import { LANES } from "./moments.js";
 import { Playhead } from "./playhead.js";
 
 /** What may have changed. */
-export type Topic = "library" | "file" | "tick" | "state" | "select" | "other" | "why" | "edits" | "found" | "trouble";
+export type Topic =
+  | "library"
+  | "file"
+  | "timeline"
+  | "tick"
+  | "state"
+  | "select"
+  | "other"
+  | "why"
+  | "edits"
+  | "found"
+  | "trouble";
 
 /** While it plays the tables are filled this often. */
 const TABLES_EVERY_MS = 250;
@@ -98,7 +109,7 @@ export class Desk {
     if (last_tick !== before) this.frames.grew(film.name, before);
     playhead.load(first_tick, last_tick, tick_millihertz);
     if (this.isAtLive) this.#catchUp();
-    this.tell("tick");
+    this.tell("timeline", "tick");
   }
 
   get isVerified(): boolean {
@@ -184,8 +195,7 @@ export class Desk {
 
   #standing(film: Film, tick: number): Between | undefined {
     const first = film.frame(tick) ?? this.frames.at(film.name, tick);
-    // The next frame, where it is here, says which way things fly.
-    return first && { first, second: this.frames.at(film.name, tick + 1), part: 0 };
+    return first && { first, second: undefined, part: 0 };
   }
 
   #moved(): void {

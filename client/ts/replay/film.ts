@@ -39,6 +39,11 @@ export class Film {
     return this.info.name;
   }
 
+  /** Everybody who ever came, by number. */
+  get players(): readonly number[] {
+    return [...new Set(this.timeline.players.map(({ player }) => player))].sort((a, b) => a - b);
+  }
+
   /** What happened, in a few words. */
   describe(moment: Moment): string {
     return describe(

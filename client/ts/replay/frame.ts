@@ -15,11 +15,12 @@ export const KIND_NAMES: Readonly<Record<number, string>> = {
 };
 
 /** Components that drawing needs. */
-export const DRAWN = ["Kind", "Position", "Facing", "Team", "Health", "Shot", "Pickup"];
+export const DRAWN = ["Kind", "Position", "Velocity", "Facing", "Team", "Health", "Shot", "Pickup"];
 
 /** Numbers of an entity. */
-export const STRIDE = 11;
-const [X, Y, ANGLE, KIND, TEAM, POINTS, MAX, SHIELD, OWNER, ITEM, IS_THERE] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+export const STRIDE = 13;
+const [X, Y, ANGLE, KIND, TEAM, POINTS, MAX] = [0, 1, 2, 3, 4, 5, 6];
+const [SHIELD, OWNER, ITEM, IS_THERE, SPEED_X, SPEED_Y] = [7, 8, 9, 10, 11, 12];
 /** Of an angle, to a full turn. */
 const TURN = 65_536;
 
@@ -49,9 +50,9 @@ export interface Pose {
   item: number;
   /** Whether a pick-up can be taken. */
   isThere: boolean;
-  /** Where it was a tick ago, as far as known. */
-  dx: number;
-  dy: number;
+  /** Metres a second. */
+  speedX: number;
+  speedY: number;
 }
 
 export function pack(tick: number, entities: readonly EntityState[]): Frame {
@@ -61,7 +62,7 @@ export function pack(tick: number, entities: readonly EntityState[]): Frame {
   placed.forEach(({ id, owner, components }, index) => {
     const at = index * STRIDE;
     const of = (fields: Fields | undefined, name: string, otherwise = 0): number => Number(fields?.[name] ?? otherwise);
-    const { Position, Facing, Kind, Team, Health, Pickup, Shot } = components;
+    const { Position, Velocity, Facing, Kind, Team, Health, Pickup, Shot } = components;
     ids[index] = id;
     numbers[at + X!] = of(Position, "x");
     numbers[at + Y!] = of(Position, "y");
@@ -74,6 +75,8 @@ export function pack(tick: number, entities: readonly EntityState[]): Frame {
     numbers[at + OWNER!] = owner === 0 ? of(Shot, "by") : owner;
     numbers[at + ITEM!] = of(Pickup, "item");
     numbers[at + IS_THERE!] = of(Pickup, "back_at") === 0 ? 1 : 0;
+    numbers[at + SPEED_X!] = of(Velocity, "x");
+    numbers[at + SPEED_Y!] = of(Velocity, "y");
   });
   return { tick, ids, numbers };
 }
@@ -110,14 +113,10 @@ function poseAt(first: Frame, index: number, second: Frame | undefined, part: nu
   const { numbers } = first;
   let [x, y, angle] = [numbers[at + X!]!, numbers[at + Y!]!, numbers[at + ANGLE!]!];
   const other = second === undefined ? undefined : indexOf(second, id);
-  let [dx, dy] = [0, 0];
   if (second !== undefined && other !== undefined) {
     const to = other * STRIDE;
-    const ticks = Math.max(1, second.tick - first.tick);
-    const [overX, overY] = [second.numbers[to + X!]! - x, second.numbers[to + Y!]! - y];
-    [dx, dy] = [overX / ticks, overY / ticks];
-    x += overX * part;
-    y += overY * part;
+    x += (second.numbers[to + X!]! - x) * part;
+    y += (second.numbers[to + Y!]! - y) * part;
     angle += shortest(second.numbers[to + ANGLE!]! - angle) * part;
   }
   return {
@@ -133,8 +132,8 @@ function poseAt(first: Frame, index: number, second: Frame | undefined, part: nu
     owner: numbers[at + OWNER!]!,
     item: numbers[at + ITEM!]!,
     isThere: numbers[at + IS_THERE!] === 1,
-    dx,
-    dy,
+    speedX: numbers[at + SPEED_X!]!,
+    speedY: numbers[at + SPEED_Y!]!,
   };
 }
 

@@ -7,6 +7,8 @@ import type { Pose } from "./frame.js";
 const NEUTRAL = "#a9b4c4";
 const ITEM_COLOURS = [NEUTRAL, "#5fd67a", "#f2c14b", "#58b7ff", "#d58bff"];
 const LOW = 0.35;
+/** A shot is drawn with the way of so long. */
+const TRAIL_SECONDS = 1 / 30;
 
 export const teamColour = (team: number): string => TEAM_COLOURS[team] ?? NEUTRAL;
 
@@ -57,7 +59,7 @@ export function drawDrone(context: CanvasRenderingContext2D, pose: Pose, radius:
 
 /** A shot with the way that it came. */
 export function drawProjectile(context: CanvasRenderingContext2D, pose: Pose, scale: number): void {
-  const [x, y] = [pose.dx * scale, -pose.dy * scale];
+  const [x, y] = [pose.speedX * scale * TRAIL_SECONDS, -pose.speedY * scale * TRAIL_SECONDS];
   const length = Math.hypot(x, y);
   const part = length === 0 ? 0 : Math.max(1, 7 / length);
   context.strokeStyle = teamColour(pose.team);

@@ -11,10 +11,10 @@ const RAMP: readonly (readonly [number, number, number, number])[] = [
   [255, 226, 120, 0.9],
 ];
 
-/** One pixel for each cell, the highest row first. */
+/** One pixel for each cell, the highest row first, with an empty cell around them so that heat fades out. */
 export function paintHeat({ columns, rows, counts }: Heat): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.max(1, columns), Math.max(1, rows)];
+  [canvas.width, canvas.height] = [columns + 2, rows + 2];
   const context = canvas.getContext("2d");
   if (context === null || columns === 0 || rows === 0) return canvas;
   const picture = context.createImageData(columns, rows);
@@ -26,7 +26,7 @@ export function paintHeat({ columns, rows, counts }: Heat): HTMLCanvasElement {
       picture.data.set(heatColour(most === 0 ? 0 : count / most), pixel);
     }
   }
-  context.putImageData(picture, 0, 0);
+  context.putImageData(picture, 1, 1);
   return canvas;
 }
 

@@ -134,7 +134,8 @@ export class MapView {
     if (heat !== undefined) {
       if (this.#heatOf !== heat) [this.#heat, this.#heatOf] = [paintHeat(heat), heat];
       const [x, y] = heat.min;
-      this.#picture(context, this.#heat!, x, y, heat.columns * heat.cell, heat.rows * heat.cell, true);
+      const { cell, columns, rows } = heat;
+      this.#picture(context, this.#heat!, x - cell, y - cell, (columns + 2) * cell, (rows + 2) * cell, true);
     }
   }
 
@@ -197,7 +198,8 @@ export class MapView {
     const isNamed = pose.kind === AVATAR && (this.camera.scale >= NAMES_FROM_SCALE || isSelected);
     if (!isSelected && !isMarked && !isNamed) return;
     const [x, y] = this.toPixel(pose.x, pose.y);
-    const radius = Math.max(5, 0.4 * this.camera.scale);
+    const isSmall = pose.kind === PROJECTILE || pose.kind === PICKUP;
+    const radius = isSmall ? 0 : Math.max(5, 0.4 * this.camera.scale);
     const ring = (by: number, colour: string): void => {
       context.strokeStyle = colour;
       context.lineWidth = 1.5;

@@ -25,7 +25,12 @@ export class Orders {
     private readonly whatIf: WhatIf,
   ) {
     this.#player.addEventListener("change", () => void this.#fill());
-    desk.on(["file"], () => this.#listPlayers());
+    desk.on(["file", "timeline"], () => this.#listPlayers());
+    desk.on(["file"], () => {
+      this.#player.value = "";
+      this.#key = "";
+      void this.#fill();
+    });
     desk.on(["state"], () => void this.#fill());
     desk.on(["select"], () => this.#choose());
     desk.on(["edits"], () => this.#mark());
@@ -38,11 +43,12 @@ export class Orders {
   }
 
   #listPlayers(): void {
-    const players = this.desk.film?.timeline.players ?? [];
-    const options = players.map(({ player }) => h("option", { value: player }, `P${player}`));
+    const players = this.desk.film?.players ?? [];
+    if (this.#player.options.length === players.length + 1) return;
+    const chosen = this.#player.value;
+    const options = players.map((player) => h("option", { value: player }, `P${player}`));
     this.#player.replaceChildren(h("option", { value: "" }, "all players"), ...options);
-    this.#key = "";
-    void this.#fill();
+    if (players.includes(Number(chosen))) this.#player.value = chosen;
   }
 
   /** The commands of whom is selected are those that are looked for. */
@@ -117,7 +123,7 @@ export class Orders {
   /** Marks the commands of this tick, and those that a fork leaves out. */
   #mark(isNew = false): void {
     const { tick, isPlaying } = this.desk.playhead;
-    let last: Element | undefined;
+    let last: HTMLElement | undefined;
     for (const row of this.#body.querySelectorAll<HTMLElement>("[data-tick]")) {
       const of = Number(row.dataset["tick"]);
       row.classList.toggle("now", of === tick);
@@ -125,6 +131,7 @@ export class Orders {
       row.classList.toggle("dropped", this.whatIf.drops(row.dataset["key"] ?? ""));
       if (of <= tick) last = row;
     }
-    if (isNew || isPlaying) last?.scrollIntoView({ block: "center" });
+    if (last === undefined || !(isNew || isPlaying)) return;
+    this.#body.scrollTop = last.offsetTop - this.#body.offsetTop - this.#body.clientHeight / 2;
   }
 }

@@ -43,7 +43,7 @@ export class Transport {
       desk.follow(this.#followed.value === "" ? undefined : Number(this.#followed.value));
     });
     byId("lanes").append(...LANES.map((_, lane) => this.#lane(lane)), h("span", {}, "Hashes"));
-    desk.on(["file"], () => this.#sayFile());
+    desk.on(["file", "timeline"], () => this.#sayFile());
     desk.on(["edits"], () => {
       const count = document.querySelectorAll("#edits .verb").length;
       say(byId("edit-count"), count === 0 ? "" : String(count));
@@ -108,8 +108,7 @@ export class Transport {
   #sayFile(): void {
     const { film, playhead } = this.desk;
     if (film === undefined) return;
-    const { game, rules_version, label } = film.info;
-    const players = film.timeline.players.length;
+    const { game, rules_version, label, players } = film.info;
     const facts = [
       ...(label === "" || label === film.name ? [] : [label]),
       game,
@@ -125,8 +124,14 @@ export class Transport {
 
   #sayPlayers(): void {
     const { film, followed } = this.desk;
-    const options = (film?.timeline.players ?? []).map(({ player }) => h("option", { value: player }, `P${player}`));
+    const value = String(followed ?? "");
+    // A list that somebody has open stays as it is.
+    if (this.#followed.options.length === (film?.players.length ?? 0) + 1) {
+      this.#followed.value = value;
+      return;
+    }
+    const options = (film?.players ?? []).map((player) => h("option", { value: player }, `P${player}`));
     this.#followed.replaceChildren(h("option", { value: "" }, "nobody"), ...options);
-    this.#followed.value = String(followed ?? "");
+    this.#followed.value = value;
   }
 }

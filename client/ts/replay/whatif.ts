@@ -116,10 +116,10 @@ export class WhatIf {
   }
 
   #sayWhere(): void {
-    const players = this.desk.film?.timeline.players ?? [];
+    const players = this.desk.film?.players ?? [];
     const select = byId<HTMLSelectElement>("command-player");
     if (select.options.length !== players.length) {
-      select.replaceChildren(...players.map(({ player }) => h("option", { value: player }, `P${player}`)));
+      select.replaceChildren(...players.map((player) => h("option", { value: player }, `P${player}`)));
     }
     say(this.#run, `Run from tick ${this.#tick ?? this.desk.playhead.tick}`);
   }
