@@ -1,5 +1,7 @@
 //! What a game implements.
 
+use std::fmt::Debug;
+
 use bevy_ecs::prelude::{Resource, World};
 use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
@@ -61,7 +63,7 @@ pub trait Game: Sized + Send + Sync + 'static {
     const REJECTIONS: &'static [(u8, &'static str)];
 
     /// A command that was verified and decoded.
-    type Command: Send + Sync + 'static;
+    type Command: Debug + Send + Sync + 'static;
     /// What a match is played with; systems read it as a resource and never write it.
     type Content: Resource + Clone;
 
@@ -79,6 +81,17 @@ pub trait Game: Sized + Send + Sync + 'static {
     /// # Errors
     /// When they are no command of this game.
     fn decode_command(payload: &[u8]) -> Result<Self::Command, InvalidCommand>;
+    /// A command as people read it.
+    fn command_to_text(command: &Self::Command) -> String {
+        format!("{command:?}")
+    }
+    /// The bytes of a command that people wrote, in the form of [`Game::command_to_text`] if the game reads that.
+    ///
+    /// # Errors
+    /// When the text is none; a game that reads no text at all says so.
+    fn command_from_text(text: &str) -> Result<Vec<u8>, InvalidCommand> {
+        Err(InvalidCommand(format!("it reads no commands from text such as {text:?}; give the bytes in hexadecimal")))
+    }
     /// Reads the content of a match. Bytes come from operators.
     ///
     /// # Errors
