@@ -112,16 +112,12 @@ impl PlayerView {
         let now = self.since_start(replica.tick());
         let is_present = is_here(replica, id, &tracked);
         if tracked.chunk == REGULAR {
-            if is_present && self.plan_regular(replica, encoder, admits_row, all, place, (&mut *items, &mut *rows)) {
-                return;
+            if is_present {
+                return self.plan_regular(replica, encoder, admits_row, all, place, (items, rows));
             }
             self.track(replica, place as usize, admits_row);
         } else if is_present && self.try_regular(replica, place as usize, now, admits_row) {
-            let is_planned = self.plan_regular(replica, encoder, admits_row, all, place, (&mut *items, &mut *rows));
-            if is_planned {
-                return;
-            }
-            self.track(replica, place as usize, admits_row);
+            return self.plan_regular(replica, encoder, admits_row, all, place, (items, rows));
         }
         let tracked = self.tracked[place as usize];
         let chunk = tracked.chunk as usize * kinds;
@@ -181,7 +177,8 @@ impl PlayerView {
         }
     }
 
-    /// Plans what this tick changed of a regular entity. Gives false, and plans nothing, if anything else is to be told.
+    /// Plans what this tick changed of a regular entity, and with `all` what is under way. That something is told again
+    /// need not be noted: it is the same as it was, and if it does not come the first time, the entity is tracked.
     fn plan_regular(
         &self,
         replica: &Replica,
@@ -190,7 +187,7 @@ impl PlayerView {
         all: bool,
         place: u32,
         (items, rows): (&mut Vec<Item>, &mut Vec<PlannedRow>),
-    ) -> bool {
+    ) {
         let (id, tracked) = (self.ids[place as usize], self.tracked[place as usize]);
         let now = self.since_start(replica.tick());
         let course = self.course(now);
@@ -198,8 +195,7 @@ impl PlayerView {
         let (mut bits, mut waits) = (ENTITY_BITS, 1);
         for kind in (0..replica.kind_count()).filter(|kind| replica.is_told(*kind)) {
             let Some(changes) = replica.changes(tracked.slot, kind) else { continue };
-            let is_fresh = changes.version == replica.tick();
-            if !is_fresh && !all {
+            if changes.version != replica.tick() && !all {
                 continue;
             }
             if !self.may_know(replica, id, tracked.slot, kind, admits_row) {
@@ -210,10 +206,6 @@ impl PlayerView {
             if !state.needs(Some(self.since_start(changes.version)), all) {
                 continue;
             }
-            if !is_fresh {
-                rows.truncate(first_row);
-                return false;
-            }
             if rows.len() == first_row {
                 waits = state.ticks_since(now);
             }
@@ -222,8 +214,7 @@ impl PlayerView {
             rows.push(row);
         }
         if rows.get(first_row).is_some_and(|row| row.kind != 0) {
-            // A row is told together with its entity until that is known to be held. That this is told again need not
-            // be noted: it is the same as it was.
+            // A row is told together with its entity until that is known to be held.
             let state = self.regular_state(replica, (id, &tracked), 0, &course, admits_row);
             if !state.is_held() {
                 let row = self.plan_row(replica, encoder, tracked.slot, 0, &state);
@@ -245,7 +236,6 @@ impl PlayerView {
                 score: 0,
             });
         }
-        true
     }
 
     /// A tick counted from the baseline; what is older than that is 1 as well.
