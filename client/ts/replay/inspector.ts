@@ -27,6 +27,8 @@ export class Inspector {
   /** By the path of the field. They live as long as the entity has the same components. */
   readonly #rows = new Map<string, Row>();
   #shape = "";
+  /** Of what was selected, while it was there; 0 is nobody. */
+  #owner = 0;
 
   constructor(
     private readonly desk: Desk,
@@ -53,6 +55,7 @@ export class Inspector {
     this.#follow.setAttribute("aria-pressed", String(entity?.owner === desk.followed));
     say(this.#follow, entity?.owner === desk.followed ? "Following" : `Follow P${entity?.owner ?? ""}`);
     const present = entity ?? other;
+    if (present !== undefined || desk.selected === undefined) this.#owner = present?.owner ?? 0;
     if (present === undefined) return this.#sayNothing();
     const owner = present.owner === 0 ? "" : ` · P${present.owner}`;
     say(this.#title, `#${present.id} ${kindName(present)}${owner}`);
@@ -77,7 +80,18 @@ export class Inspector {
       selected === undefined
         ? "Click something in the arena or in the table. A click on a value then says who wrote it."
         : `Not there at tick ${state?.tick ?? this.desk.playhead.tick}.`;
-    this.#body.replaceChildren(h("p", { class: "empty" }, hint));
+    this.#body.replaceChildren(h("p", { class: "empty" }, hint, ...this.#newBody()));
+  }
+
+  /** A way to the body that the same player has now. */
+  #newBody(): HTMLElement[] {
+    const { selected, state } = this.desk;
+    const body = state?.entities.find(
+      ({ owner, components }) => owner !== 0 && owner === this.#owner && components["Position"] !== undefined,
+    );
+    if (body === undefined || selected === undefined) return [];
+    const select = (): void => this.desk.select(body.id);
+    return [h("button", { class: "jump", click: select }, `P${body.owner} is #${body.id} now`)];
   }
 
   #build(entity: EntityState, shape: string): void {

@@ -117,6 +117,8 @@ export class Orders {
     const jump = h("button", { class: "jump", click: () => this.desk.go(tick) }, String(tick));
     const said = h("code", { title: text }, text);
     const end = h("span", { class: "outcome" }, isRejected ? String(outcome) : "");
+    // Files of the first version do not number commands.
+    drop.hidden = seq === 0;
     return h("li", { "data-tick": tick, "data-key": key }, jump, h("b", {}, `P${player}`), said, end, drop);
   }
 
