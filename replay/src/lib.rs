@@ -6,22 +6,32 @@
 //!
 //! Start from [`Source`] and [`Reel`].
 
+mod capture;
+mod compare;
 mod diff;
 mod expression;
 mod find;
+mod fork;
 mod moments;
 mod reel;
 mod show;
+mod shrink;
 mod source;
 mod value;
 mod verify;
 
+pub use capture::{Captured, capture};
+pub use compare::{ColumnOutcome, Comparison, FieldSummary, Outcome, compare};
 pub use diff::{Difference, diff};
 pub use expression::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Expression, ExpressionError, Seen};
-pub use moments::{MomentAt, moments};
 pub use find::{Search, find};
+pub use fork::{
+    Change, FieldEdit, ForkCommand, ForkError, ForkPlan, Forked, PlanError, command_text, fork, parse_command,
+};
+pub use moments::{MomentAt, moments};
 pub use reel::Reel;
 pub use show::{EntityState, show};
+pub use shrink::{KeptInput, ShrinkError, ShrinkProgress, Shrunk, Symptom, shrink};
 pub use source::{ReplayError, Source};
 pub use value::{FieldPath, Value, ValueError, field_value, put_value, row_values, value_of};
 pub use verify::{FirstDifference, VerifyReport, verify};

@@ -167,7 +167,7 @@ impl Source {
     pub(crate) fn restore<G: Game>(&self, keyframe: &Keyframe) -> Result<Simulation<G>, ReplayError> {
         let header = &self.file.header;
         let setup =
-            MatchSetup { match_id: header.match_id, seed: header.seed, content: self.file.content.as_slice().into() };
+            MatchSetup { match_id: header.match_id, seed: header.seed, content: self.content_at(keyframe.tick) };
         Simulation::restore(setup, Arc::new(keyframe.clone()))
             .map_err(|source| ReplayError::Keyframe { path: self.path.clone(), source })
     }
