@@ -83,12 +83,35 @@ export interface PlayerCommand {
   readonly outcome: string | number | null;
 }
 
+/** A command that caused a write. Files of the first version do not number commands. */
+export interface Cause {
+  readonly player: number;
+  readonly seq: number | null;
+  readonly position: number | null;
+  /** That took it in. */
+  readonly tick: number;
+  readonly text: string;
+  /** Whether the write is gone when this command alone is left out. */
+  readonly alone: boolean;
+}
+
 export interface Writer {
   readonly tick: number;
   readonly system: string;
-  readonly command: { readonly player: number; readonly seq: number; readonly position: number } | null;
+  readonly command: Cause | null;
   readonly old: Value | null;
   readonly new: Value | null;
+  readonly kind: "command" | "join" | "leave" | "edit" | "rule";
+  /** 0 is nobody. */
+  readonly player: number;
+  /** The tick of an earlier write that this one follows from by the rules alone. */
+  readonly follows: number | null;
+}
+
+export interface Why {
+  readonly writers: readonly Writer[];
+  /** Ticks after this one were searched. */
+  readonly looked_back_to: number;
 }
 
 export interface Difference {

@@ -49,7 +49,7 @@ export class EntityTable {
       h(
         "span",
         { role: "columnheader", class: isNumber ? "number" : undefined },
-        h("button", { tabindex: -1, click: () => this.#sortBy(column) }, name),
+        h("button", { click: () => this.#sortBy(column) }, name),
       ),
     );
     this.#head.append(...heads);

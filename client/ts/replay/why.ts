@@ -1,6 +1,6 @@
 // Why a field is what it is: its writers, newest first, back to the command.
 
-import type { PlayerCommand, Writer } from "./api.js";
+import type { Why as Answer, Writer } from "./api.js";
 import type { Desk } from "./desk.js";
 import { byId, h, say } from "./dom.js";
 import { written } from "./inspector.js";
@@ -35,14 +35,14 @@ export class Why {
     this.desk.tell("why");
     this.#offerAgain();
     try {
-      const { writers } = await server.get<{ writers: Writer[] }>("/replay/why", {
+      const { writers, looked_back_to } = await server.get<Answer>("/replay/why", {
         file: film.name,
         tick,
         field: path,
       });
       if (number !== this.#asked) return;
       const rows = writers.map((writer) => this.#row(writer));
-      const none = h("p", { class: "empty" }, "Nothing wrote it: it is as it was when the file begins.");
+      const none = h("p", { class: "empty" }, `Nothing wrote it after tick ${looked_back_to}.`);
       this.#body.replaceChildren(...(rows.length === 0 ? [none] : [h("ol", { class: "writers" }, ...rows)]));
     } catch (error) {
       if (number !== this.#asked) return;
@@ -53,38 +53,42 @@ export class Why {
   }
 
   #row(writer: Writer): HTMLElement {
-    const jump = h(
-      "button",
-      { class: "jump", title: "go to this tick", "data-tick": writer.tick, click: () => this.desk.go(writer.tick) },
-      `tick ${writer.tick}`,
-    );
     const change = h("span", { class: "change" }, written(writer.old), h("i", {}, " → "), written(writer.new));
-    const { command } = writer;
-    const cause =
-      command === null
-        ? h("span", { class: "cause none" }, "no command: the rules alone")
-        : h("span", { class: "cause" }, h("b", {}, `P${command.player}`), ` command ${command.seq}`);
-    if (command !== null) void this.#tellCommand(cause, writer.tick, command.player, command.seq);
-    return h("li", {}, h("div", {}, jump, change), h("div", {}, h("code", {}, writer.system), cause));
+    const cause = h("div", {}, h("code", {}, writer.system), this.#cause(writer));
+    return h("li", {}, h("div", {}, this.#jump(writer.tick), change), cause);
   }
 
-  /** What the command said. */
-  async #tellCommand(cause: HTMLElement, tick: number, player: number, seq: number): Promise<void> {
-    const file = this.desk.film?.name;
-    // It came in the tick of the write or, where it was heeded later, somewhat before.
-    const asked = { file, from: Math.max(0, tick - 300), to: tick, player };
-    const found = await this.desk.server
-      .get<{ commands: PlayerCommand[] }>("/replay/commands", asked)
-      .catch(() => undefined);
-    const command = found?.commands.find((known) => known.seq === seq);
-    if (command === undefined) return;
-    const jump = h("button", {
-      class: "jump",
-      title: "go to the tick of the command",
-      click: () => this.desk.go(command.tick),
-    });
-    say(jump, `tick ${command.tick}`);
-    cause.append(" ", h("code", {}, command.text), ...(command.tick === tick ? [] : [" at ", jump]));
+  #cause({ command, kind, player, follows, tick }: Writer): HTMLElement {
+    if (command !== null) {
+      const number = command.seq === null ? " " : ` command ${command.seq} `;
+      const at = command.tick === tick ? [] : [" at ", this.#jump(command.tick)];
+      const others = command.alone ? "" : " and others with it";
+      return h(
+        "span",
+        { class: "cause" },
+        h("b", {}, `P${command.player}`),
+        number,
+        h("code", {}, command.text),
+        others,
+        ...at,
+      );
+    }
+    if (follows !== null) {
+      const ask = (): void => {
+        this.desk.go(follows);
+        if (this.path !== undefined) void this.ask(this.path);
+      };
+      const why = h("button", { class: "jump", title: "go there and ask again", click: ask }, `tick ${follows}`);
+      return h("span", { class: "cause" }, "follows by the rules from ", why);
+    }
+    const said = { join: `P${player} joined`, leave: `P${player} left`, edit: "set by this fork" };
+    const text = kind === "join" || kind === "leave" || kind === "edit" ? said[kind] : "no command: the rules alone";
+    return h("span", { class: "cause none" }, text);
+  }
+
+  #jump(tick: number): HTMLElement {
+    const go = (): void => this.desk.go(tick);
+    return h("button", { class: "jump", title: "go to this tick", "data-tick": tick, click: go }, `tick ${tick}`);
   }
 
   #offerAgain(): void {
