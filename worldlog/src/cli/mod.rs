@@ -3,17 +3,21 @@
 #![expect(clippy::print_stdout, reason = "what a verb answers belongs on stdout")]
 
 mod at;
+mod capture;
 mod cluster;
 mod dev;
 mod edge;
+mod fork;
 mod live;
 mod matches;
 mod members;
 mod node;
 mod office;
+mod progress;
 mod replay;
 mod serve;
 mod service;
+mod shrink;
 mod snapshot;
 mod status;
 mod swarm;
@@ -63,6 +67,12 @@ enum Verb {
     Match(matches::Verb),
     /// Run a recorded match again and compare every tick; `replay serve` shows matches in a browser
     Replay(replay::Arguments),
+    /// Play a recorded match again with something changed, and say what differs
+    Fork(fork::Arguments),
+    /// Cut the smallest file out of a recorded match that shows what happened at a tick
+    Capture(capture::Arguments),
+    /// Find the fewest commands of a recorded match that still make something happen
+    Shrink(shrink::Arguments),
     /// Run the service of a cluster member; `node` does that, beside its Java process
     #[command(hide = true)]
     Service(service::Arguments),
@@ -126,6 +136,9 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         Some(Verb::Swarm(arguments)) => swarm::run(arguments, answer),
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),
         Some(Verb::Replay(arguments)) => replay::run::<G>(arguments, answer),
+        Some(Verb::Fork(arguments)) => fork::run::<G>(&arguments, answer),
+        Some(Verb::Capture(arguments)) => capture::run::<G>(&arguments, answer),
+        Some(Verb::Shrink(arguments)) => shrink::run::<G>(&arguments, answer),
         Some(Verb::Service(arguments)) => service::run::<G>(&arguments, answer),
         Some(Verb::Snapshot(verb)) => snapshot::run::<G>(verb, answer),
         Some(Verb::Status(arguments)) => status::run(&arguments, answer),
