@@ -10,14 +10,15 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use ecs_state::{Game, Input};
 use protocol::manifest::FieldKind;
 use protocol::{Columns, OutcomeCode};
-use replay::Reel;
+use replay::{Reel, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use snapshots::Origin;
 use tokio::sync::Semaphore;
 
 use super::answers::Answers;
@@ -25,6 +26,7 @@ use super::frames::{Chosen, Entities};
 use super::heat::{self, HeatKind};
 use super::library::{Library, Recording};
 use super::limits::{BODY_BYTES_MAX, COMMANDS_MAX, DIFFERENCES_MAX, FRAMES_MAX, SPAN_TICKS_MAX};
+use super::questions::{what_if, when_is_it};
 use super::stage::Wish;
 use super::survey::Survey;
 use super::theatre::Theatre;
@@ -41,7 +43,7 @@ pub(crate) struct Desk<G: Game> {
     theatre: Option<Arc<Theatre>>,
 }
 
-type At<G> = State<Arc<Desk<G>>>;
+pub(super) type At<G> = State<Arc<Desk<G>>>;
 /// Why there is no answer.
 pub(super) type Refusal = (StatusCode, String);
 
@@ -67,6 +69,8 @@ impl<G: Game> Desk<G> {
             .route("/replay/heat", get(heat_map::<G>))
             .route("/replay/content", get(content::<G>))
             .route("/replay/manifest", get(manifest::<G>))
+            .route("/replay/find", get(when_is_it::<G>))
+            .route("/replay/fork", post(what_if::<G>))
             .route("/replay/control", get(where_it_is::<G>).post(control::<G>))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::new(self))
@@ -100,6 +104,30 @@ impl<G: Game> Desk<G> {
             .reels
             .at(&recording.source(), tick)
             .map_err(|error| (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
+    }
+
+    /// The match as far as it has come.
+    pub(super) fn refresh(&self, recording: &Recording<G>) {
+        self.library.refresh(recording);
+    }
+
+    /// Keeps a fork, to be looked at like other matches.
+    pub(super) fn add_fork(&self, of: &Recording<G>, fork: Arc<Source>) -> Result<Arc<Recording<G>>, Refusal> {
+        self.library.add(fork, Some(&of.name)).map_err(|error| (StatusCode::INSUFFICIENT_STORAGE, error.to_string()))
+    }
+
+    /// The answer as it was given before, or made now.
+    pub(super) fn once(
+        &self,
+        question: String,
+        make: impl FnOnce() -> Result<Bytes, Refusal>,
+    ) -> Result<Bytes, Refusal> {
+        if let Some(answer) = self.answers.get(&question) {
+            return Ok(answer);
+        }
+        let answer = make()?;
+        self.answers.keep(question, answer.clone());
+        Ok(answer)
     }
 
     /// Works on a request where it may take its time.
@@ -310,6 +338,7 @@ async fn commands<G: Game>(State(desk): At<G>, Query(asked): Query<Span>) -> Res
             let mut place = 0;
             for input in &step.inputs {
                 let Input::Command { player, payload } = input else { continue };
+                let origin = step.origins.get(place).copied().unwrap_or(Origin::NOWHERE);
                 let outcome = output.outcomes.get(place);
                 place += 1;
                 if asked.player.is_some_and(|asked| asked != *player) {
@@ -318,9 +347,9 @@ async fn commands<G: Game>(State(desk): At<G>, Query(asked): Query<Span>) -> Res
                 commands.push(PlayerCommand {
                     tick: reel.tick(),
                     player: *player,
-                    session: 0,
-                    seq: 0,
-                    position: 0,
+                    session: origin.session,
+                    seq: origin.seq,
+                    position: origin.position,
                     text: words_of::<G>(payload),
                     outcome: outcome.map_or_else(String::new, |code| outcome_words(reel.columns(), *code)),
                 });
@@ -335,7 +364,7 @@ async fn commands<G: Game>(State(desk): At<G>, Query(asked): Query<Span>) -> Res
 
 fn words_of<G: Game>(payload: &[u8]) -> String {
     match G::decode_command(payload) {
-        Ok(_) => crate::cli::to_hex(payload),
+        Ok(command) => G::command_to_text(&command),
         Err(error) => error.to_string(),
     }
 }
@@ -485,6 +514,6 @@ const fn word(kind: FieldKind) -> &'static str {
     }
 }
 
-fn text(answer: &impl Serialize) -> Bytes {
+pub(super) fn text(answer: &impl Serialize) -> Bytes {
     serde_json::to_vec(answer).expect("answers are plain data").into()
 }

@@ -74,12 +74,12 @@ impl<G: Game> Library<G> {
         let library = Self { recordings: RwLock::default(), growing: None, last_number: AtomicU64::new(0) };
         for path in paths {
             if !path.is_dir() {
-                library.add(open(path)?, None)?;
+                library.add(Arc::new(open(path)?), None)?;
                 continue;
             }
             for file in files_in(path)? {
                 match open(&file) {
-                    Ok(source) => drop(library.add(source, None)?),
+                    Ok(source) => drop(library.add(Arc::new(source), None)?),
                     Err(error) => tracing::warn!(%error, "a file of the folder is left out"),
                 }
             }
@@ -97,7 +97,7 @@ impl<G: Game> Library<G> {
     }
 
     /// Adds a match; gives its entry. Of forks the oldest goes when there are too many.
-    pub(crate) fn add(&self, source: Source, fork_of: Option<&str>) -> Result<Arc<Recording<G>>, LibraryError> {
+    pub(crate) fn add(&self, source: Arc<Source>, fork_of: Option<&str>) -> Result<Arc<Recording<G>>, LibraryError> {
         let mut recordings = self.recordings.write().unwrap_or_else(PoisonError::into_inner);
         if recordings.len() >= RECORDINGS_MAX {
             return Err(LibraryError::TooMany);
@@ -120,7 +120,7 @@ impl<G: Game> Library<G> {
         Ok(recording)
     }
 
-    fn numbering(&self, name: String, source: Source, is_fork: bool, match_id: Option<u64>) -> Recording<G> {
+    fn numbering(&self, name: String, source: Arc<Source>, is_fork: bool, match_id: Option<u64>) -> Recording<G> {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         Recording::new(number, name, source, is_fork, match_id)
     }
@@ -161,7 +161,7 @@ impl<G: Game> Library<G> {
         let mut recordings = self.recordings.write().unwrap_or_else(PoisonError::into_inner);
         if recordings.len() < RECORDINGS_MAX && recordings.iter().all(|known| known.match_id != Some(match_id)) {
             let name = free_name(&name_of(match_id, &of.label), &recordings);
-            let recording = self.numbering(name, source, false, Some(match_id));
+            let recording = self.numbering(name, Arc::new(source), false, Some(match_id));
             recording.goes_on.store(of.is_open, Ordering::Relaxed);
             recordings.push(Arc::new(recording));
         }
@@ -228,14 +228,14 @@ pub(crate) struct Card {
 }
 
 impl<G: Game> Recording<G> {
-    fn new(number: u64, name: String, source: Source, is_fork: bool, match_id: Option<u64>) -> Self {
+    fn new(number: u64, name: String, source: Arc<Source>, is_fork: bool, match_id: Option<u64>) -> Self {
         Self {
             number,
             name,
             is_fork,
             match_id,
             goes_on: AtomicBool::new(match_id.is_some()),
-            source: RwLock::new(Arc::new(source)),
+            source: RwLock::new(source),
             refreshed: Mutex::new(Instant::now()),
             reels: Reels::default(),
             survey: Survey::default(),

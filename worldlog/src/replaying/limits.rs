@@ -10,6 +10,10 @@ pub(super) const SPAN_TICKS_MAX: u64 = 9_000;
 pub(super) const COMMANDS_MAX: usize = 20_000;
 /// Differences of one answer.
 pub(super) const DIFFERENCES_MAX: usize = 10_000;
+/// Ticks of one answer to when something is so.
+pub(super) const TICKS_FOUND_MAX: usize = 100_000;
+/// Changes of one fork.
+pub(super) const CHANGES_MAX: usize = 1_000;
 /// Matches of one library.
 pub(super) const RECORDINGS_MAX: usize = 4_096;
 /// Forks that are kept; the oldest goes.

@@ -1,7 +1,7 @@
 //! Recorded matches, for people who look at them: over HTTP, and over the client protocol.
 //!
 //! Responsible for which matches a process shows (`library`), for playheads that are quick to move (`reels`), for what is
-//! known of a match as a whole (`survey`, `heat`), for answers (`http`, `frames`, `answers`), and for viewers who connect
+//! known of a match as a whole (`survey`, `heat`), for answers (`http`, `questions`, `frames`, `answers`), and for viewers who connect
 //! as players do (`stage`, run by `theatre`). Not responsible for what is asked (`replay`) or for how players are told
 //! (`net-edge`).
 //!
@@ -14,6 +14,7 @@ mod http;
 mod library;
 mod limits;
 mod page;
+mod questions;
 mod reels;
 mod server;
 mod stage;
