@@ -130,7 +130,7 @@ fn record(arguments: &Arguments) -> Result<String, String> {
         writer.step(Step {
             time_ms,
             inputs: said.inputs,
-            origins: Vec::new(),
+            origins: said.origins,
             hash: output.hash(),
             columns: Step::column_hashes(simulation.columns()),
         });

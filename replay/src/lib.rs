@@ -17,6 +17,7 @@ mod reel;
 mod show;
 mod shrink;
 mod source;
+mod tables;
 mod value;
 mod verify;
 
@@ -33,5 +34,6 @@ pub use reel::Reel;
 pub use show::{EntityState, show};
 pub use shrink::{KeptInput, ShrinkError, ShrinkProgress, Shrunk, Symptom, shrink};
 pub use source::{ReplayError, Source};
+pub use tables::{TableOptions, TableWritten, TablesError, TablesReport, export_tables};
 pub use value::{FieldPath, Value, ValueError, field_value, put_value, row_values, value_of};
 pub use verify::{FirstDifference, VerifyReport, verify};
