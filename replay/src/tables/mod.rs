@@ -134,9 +134,9 @@ pub fn export_tables<G: Game>(
         }
         let tick = output.tick;
         let step = source.step_of(tick).expect("it was just played");
-        players.see(tick, &step);
+        players.see(tick, step);
         let mut write = || {
-            commands.see::<G>(tick, &step, &output.outcomes, source.manifest())?;
+            commands.see::<G>(tick, step, &output.outcomes, source.manifest())?;
             moments.see(tick, G::moments(before, reel.columns()))?;
             match options.every {
                 None => components.iter_mut().try_for_each(|table| table.changes(tick, before, reel.columns())),
