@@ -7,6 +7,8 @@ mod capture;
 mod cluster;
 mod dev;
 mod edge;
+mod export;
+mod find;
 mod fork;
 mod live;
 mod matches;
@@ -67,6 +69,10 @@ enum Verb {
     Match(matches::Verb),
     /// Run a recorded match again and compare every tick; `replay serve` shows matches in a browser
     Replay(replay::Arguments),
+    /// Write a recorded match as tables (Parquet)
+    Export(export::Arguments),
+    /// Say when something was so in a recorded match: ticks at which an expression holds
+    Find(find::Arguments),
     /// Play a recorded match again with something changed, and say what differs
     Fork(fork::Arguments),
     /// Cut the smallest file out of a recorded match that shows what happened at a tick
@@ -136,6 +142,8 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         Some(Verb::Swarm(arguments)) => swarm::run(arguments, answer),
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),
         Some(Verb::Replay(arguments)) => replay::run::<G>(arguments, answer),
+        Some(Verb::Export(arguments)) => export::run::<G>(&arguments, answer),
+        Some(Verb::Find(arguments)) => find::run::<G>(&arguments, answer),
         Some(Verb::Fork(arguments)) => fork::run::<G>(&arguments, answer),
         Some(Verb::Capture(arguments)) => capture::run::<G>(&arguments, answer),
         Some(Verb::Shrink(arguments)) => shrink::run::<G>(&arguments, answer),
