@@ -99,6 +99,8 @@ async fn run(
 ) -> Option<(CloseCode, String)> {
     let mut control_in: Option<RecvStream> = None;
     let mut is_control_open = false;
+    // The core ends a connection that opens another stream; until it has, no further one is taken.
+    let mut has_foreign = false;
     loop {
         // None of these loses anything when another one is taken.
         let event = tokio::select! {
@@ -146,9 +148,10 @@ async fn run(
                 }
                 Err(_) => return None,
             },
-            opened = wire.accept_bi() => {
+            opened = wire.accept_bi(), if !has_foreign => {
                 let (send, receive) = opened.ok()?;
                 if is_control_open {
+                    has_foreign = true;
                     Event::ForeignStream { id }
                 } else {
                     is_control_open = true;
@@ -158,8 +161,9 @@ async fn run(
                     continue;
                 }
             }
-            opened = wire.accept_uni() => {
+            opened = wire.accept_uni(), if !has_foreign => {
                 drop(opened.ok()?);
+                has_foreign = true;
                 Event::ForeignStream { id }
             }
             datagram = wire.read_datagram() => {
