@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ecs_state::{Game, Simulation};
 use serde::Serialize;
-use snapshots::{Segment, Step};
+use snapshots::{PlayerTime, Segment, Step};
 
 use crate::{ReplayError, Source};
 
@@ -38,6 +38,10 @@ pub struct VerifyReport {
     pub seconds: f64,
     /// How many times faster than the match was played, by its log time.
     pub times_realtime: f64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// What the file takes for an hour of one player, in bytes; `None` when nobody played.
+    pub bytes_per_player_hour: Option<u64>,
     /// Where it first differed.
     pub first_difference: Option<FirstDifference>,
 }
@@ -75,12 +79,17 @@ pub fn verify<G: Game>(path: &Path, progress: impl FnMut(u64, u64) + Send) -> Re
     let seconds = begun.elapsed().as_secs_f64();
     let began_ms = segments[0].keyframe.time_ms;
     let ended_ms = segments.iter().rev().find_map(|segment| segment.steps.last()).map_or(began_ms, |step| step.time_ms);
+    let mut player_time = PlayerTime::default();
+    segments.iter().flat_map(|segment| &segment.steps).for_each(|step| player_time.see(step));
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     Ok(VerifyReport {
         ticks,
         hashes_checked: findings.checked,
         mismatches: findings.mismatches,
         seconds,
         times_realtime: (ended_ms - began_ms) as f64 / 1_000.0 / seconds.max(f64::MIN_POSITIVE),
+        bytes,
+        bytes_per_player_hour: player_time.bytes_per_hour(bytes),
         first_difference: findings.first,
     })
 }

@@ -25,8 +25,10 @@ pub mod chunk;
 mod error;
 mod file;
 mod match_file;
+mod player_time;
 
 pub use chunk::{Chunk, ChunkFile, ChunkWriter, FileKind};
 pub use error::FileError;
 pub use file::{read_file, write_file};
 pub use match_file::{ForkOrigin, MatchFile, MatchFileWriter, MatchHeader, Origin, Segment, Step};
+pub use player_time::PlayerTime;

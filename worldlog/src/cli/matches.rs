@@ -106,6 +106,12 @@ pub(super) fn run<G: Game>(verb: Verb, content: GameContent, answer: Answer) -> 
                     ("ticks", exported.ticks.to_string()),
                     ("keyframes", exported.keyframes.to_string()),
                     ("size", live::bytes(exported.bytes as f64)),
+                    (
+                        "size of an hour of one player",
+                        exported
+                            .bytes_per_player_hour
+                            .map_or("nobody played".to_owned(), |bytes| live::bytes(bytes as f64)),
+                    ),
                     ("hash", exported.hash.clone()),
                     ("hashes equal to those played", exported.hashes_checked.to_string()),
                 ])

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use ecs_state::Game;
 
-use super::{Answer, Done, Failure, serve, table};
+use super::{Answer, Done, Failure, live, serve, table};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -52,6 +52,8 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
             ("mismatches", report.mismatches.to_string()),
             ("seconds", format!("{:.3}", report.seconds)),
             ("times real time", format!("{:.0}", report.times_realtime)),
+            ("size", live::bytes(report.bytes as f64)),
+            ("size of an hour of one player", live::bytes(report.bytes_per_player_hour.unwrap_or_default() as f64)),
         ])
     });
     if report.mismatches == 0 {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ecs_state::Game;
 use serde::Serialize;
-use snapshots::{FileError, MatchFileWriter, MatchHeader, Step, write_file};
+use snapshots::{FileError, MatchFileWriter, MatchHeader, PlayerTime, Step, write_file};
 use thiserror::Error;
 
 use super::config::log_file;
@@ -26,6 +26,8 @@ pub struct Exported {
     pub keyframes: u64,
     /// Length of the file.
     pub bytes: u64,
+    /// What it takes for an hour of one player, in bytes; `None` when nobody played.
+    pub bytes_per_player_hour: Option<u64>,
     /// State hash after the last tick, in hexadecimal.
     pub hash: String,
     /// Ticks whose hash equals the one logged when they were played.
@@ -94,13 +96,14 @@ pub(in crate::host) struct Recorder {
     writer: Option<MatchFileWriter>,
     ticks: u64,
     keyframes: u64,
+    player_time: PlayerTime,
     hash: u64,
 }
 
 impl Recorder {
     /// Follows a match from its opening.
     pub(in crate::host) fn new(match_id: u64) -> Self {
-        Self { match_id, writer: None, ticks: 0, keyframes: 0, hash: 0 }
+        Self { match_id, writer: None, ticks: 0, keyframes: 0, player_time: PlayerTime::default(), hash: 0 }
     }
 
     /// Whether it has not met its match yet.
@@ -132,13 +135,15 @@ impl Recorder {
         });
         if let Some(ran) = outbox.ticks.iter().find(|tick| tick.match_id == self.match_id) {
             let step = open.last_step().expect("it just ran");
-            writer.step(Step {
+            let step = Step {
                 time_ms: step.time_ms,
                 inputs: step.inputs.clone(),
                 origins: Vec::new(),
                 hash: ran.hash,
                 columns: Step::column_hashes(simulation.columns()),
-            });
+            };
+            self.player_time.see(&step);
+            writer.step(step);
             self.ticks += 1;
             self.hash = ran.hash;
             if simulation.keyframe().tick == ran.tick {
@@ -159,6 +164,7 @@ impl Recorder {
             ticks: self.ticks,
             keyframes: self.keyframes,
             bytes: bytes.len() as u64,
+            bytes_per_player_hour: self.player_time.bytes_per_hour(bytes.len() as u64),
             hash: format!("{:016x}", self.hash),
             hashes_checked,
         }))
