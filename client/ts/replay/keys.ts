@@ -37,8 +37,8 @@ function isTakenBy({ key, target }: KeyboardEvent): boolean {
     if (key === "Escape") target.blur();
     return true;
   }
-  const isPressed = key === " " || key === "Enter";
-  const isTab = target.getAttribute("role") === "tab" && /^(Arrow|Home|End)/.test(key);
-  // Who clicked a button and presses the space bar means to play; who came to it by keys means the button.
-  return isTab || (isPressed && target.matches(":is(button, a, input):focus-visible:not([role=tab])"));
+  // Who clicked something and presses a key means to play or to step; who came to it by keys means the thing itself.
+  if (!target.matches(":focus-visible")) return false;
+  if (target.matches("[role=tab]")) return key === "ArrowLeft" || key === "ArrowRight";
+  return (key === " " || key === "Enter") && target.matches("button, a, input");
 }
