@@ -122,15 +122,25 @@ export interface Difference {
   readonly b: Value | null;
 }
 
-/** What a match came to; its members are the server's affair and shown as they are. */
-export type Tree = Value | null | readonly Tree[] | { readonly [name: string]: Tree };
+/** What a match came to. */
+export interface Outcome {
+  readonly entities: number;
+  /** Entities that have a component. */
+  readonly components: Readonly<Record<string, { readonly rows: number }>>;
+  /** Components of the match itself, such as a score. */
+  readonly of_match: Components;
+  /** How many of each kind there were from the first difference on. */
+  readonly moments: Readonly<Record<string, number>>;
+}
 
 export interface Fork {
   readonly file: string;
   readonly first_difference_tick: number | null;
+  /** At the end, as many as are told. */
   readonly differences: readonly Difference[];
-  readonly outcome_a: Tree;
-  readonly outcome_b: Tree;
+  readonly differences_in_all: number;
+  readonly outcome_a: Outcome;
+  readonly outcome_b: Outcome;
 }
 
 export interface ForkWish {

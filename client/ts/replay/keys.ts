@@ -37,8 +37,14 @@ function isTakenBy({ key, target }: KeyboardEvent): boolean {
     if (key === "Escape") target.blur();
     return true;
   }
-  // Who clicked something and presses a key means to play or to step; who came to it by keys means the thing itself.
-  if (!target.matches(":focus-visible")) return false;
   if (target.matches("[role=tab]")) return key === "ArrowLeft" || key === "ArrowRight";
   return (key === " " || key === "Enter") && target.matches("button, a, input");
+}
+
+/** Who clicks a button goes on with the keys of the page; who came to it by keys stays on it. */
+export function leaveClickedButtons(): void {
+  document.addEventListener("click", ({ detail, target }) => {
+    const button = target instanceof Element ? target.closest<HTMLElement>("button, a") : null;
+    if (detail > 0 && button === document.activeElement) button?.blur();
+  });
 }

@@ -11,7 +11,7 @@ import { FindPanel } from "./find.js";
 import { Frames } from "./frames.js";
 import { HeatPanel } from "./heat.js";
 import { Inspector } from "./inspector.js";
-import { Keys } from "./keys.js";
+import { Keys, leaveClickedButtons } from "./keys.js";
 import { Lead } from "./lead.js";
 import { readLink, writeLink } from "./link.js";
 import { type Scene, MapView } from "./map.js";
@@ -247,6 +247,7 @@ setInterval(() => {
 
 // ---- keys -----------------------------------------------------------------------------------------------------
 
+leaveClickedButtons();
 const second = (event: KeyboardEvent): number => (event.shiftKey ? Math.round(desk.playhead.rate) : 1);
 new Keys([
   { keys: [" "], shown: "Space", does: "play and pause", run: () => desk.togglePlaying() },

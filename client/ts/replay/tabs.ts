@@ -18,7 +18,7 @@ export class Tabs {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       const index = this.#tabs.indexOf(event.target as HTMLElement);
       const next = by === undefined ? undefined : this.#tabs[(index + by + this.#tabs.length) % this.#tabs.length];
-      if (index < 0 || next === undefined || !this.#tabs[index]!.matches(":focus-visible")) return;
+      if (index < 0 || next === undefined) return;
       event.preventDefault();
       next.focus();
       this.show(next.getAttribute("aria-controls")!);

@@ -1,6 +1,6 @@
 // What if: changes to a match, run from the tick that is shown, as a file of their own to compare with.
 
-import { type Fork, type ForkWish, type PlayerCommand, type Tree } from "./api.js";
+import { type Fork, type ForkWish, type Outcome, type PlayerCommand } from "./api.js";
 import type { Desk } from "./desk.js";
 import { byId, h, say } from "./dom.js";
 import { Film } from "./film.js";
@@ -97,7 +97,13 @@ export class WhatIf {
     for (const [path, value] of this.#sets) {
       const change = (event: Event): void => void this.#sets.set(path, (event.target as HTMLInputElement).value);
       const input = h("input", { value, "data-set": path, "aria-label": `value of ${path}`, input: change });
-      row(`set ${path}`, () => this.#sets.delete(path), h("code", {}, path), input);
+      row(
+        `set ${path}`,
+        () => this.#sets.delete(path),
+        h("code", {}, path),
+        h("span", { class: "dim" }, `tick ${this.#tick}`),
+        input,
+      );
     }
     for (const [key, { tick, player, seq, text }] of this.#drops) {
       const said = h("code", { title: text }, `P${player} #${seq} ${text}`);
@@ -164,7 +170,7 @@ export class WhatIf {
     const summary =
       first === null
         ? "The fork is the same match, tick for tick."
-        : `Differs from tick ${first} on; fields that differ at the end: ${fork.differences.length}.`;
+        : `Differs from tick ${first} on; fields that differ at the end: ${fork.differences_in_all}.`;
     const open = h(
       "button",
       { type: "button", id: "fork-compare", class: "main", click: () => void this.#compare(fork) },
@@ -208,10 +214,11 @@ function outcomes({ outcome_a, outcome_b }: Fork): HTMLElement {
   return h("table", { class: "outcomes" }, h("thead", {}, head), h("tbody", {}, ...rows));
 }
 
-function* leaves(tree: Tree, path = ""): IterableIterator<[string, string]> {
-  if (tree !== null && typeof tree === "object") {
-    for (const [name, child] of Object.entries(tree) as [string, Tree][]) {
-      yield* leaves(child, path === "" ? name : `${path}.${name}`);
-    }
-  } else yield [path, written(tree)];
+function* leaves({ entities, components, of_match, moments }: Outcome): IterableIterator<[string, string]> {
+  for (const [component, fields] of Object.entries(of_match)) {
+    for (const [field, value] of Object.entries(fields)) yield [`${component}.${field}`, written(value)];
+  }
+  for (const [kind, count] of Object.entries(moments)) yield [`${kind}s from there on`, String(count)];
+  yield ["entities", String(entities)];
+  for (const [component, { rows }] of Object.entries(components)) yield [`with ${component}`, String(rows)];
 }
