@@ -93,10 +93,12 @@ impl Life {
         let player = self.slot.player.get_or_init(|| player);
         let seed = self.options.seed.wrapping_add(self.number as u64);
         let rate = self.options.commands_per_second;
-        let bot = match Bot::new(&player.manifest(), player.player_id(), rate, seed) {
+        let mut bot = match Bot::new(&player.manifest(), player.player_id(), rate, seed) {
             Ok(bot) => bot,
             Err(error) => return BotRecord::NotJoined { error: Some(error.to_string()) },
         };
+        // Who plays on as a player that was there has commands that others gave.
+        let before = player.with_mirror(|mirror| bot.tally(mirror.columns())).ok().flatten().unwrap_or_default();
         let manifest = player.manifest();
         let mut table = Table {
             player,
@@ -126,7 +128,7 @@ impl Life {
             account,
             stats: player.stats(),
             lasted: now - joined_at,
-            tally,
+            tally: tally.map(|tally| tally.saturating_sub(before)),
             ended: early.or(late),
             fresh_us,
             row_age_us,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ecs_state::{Game, Simulation};
 use net_edge::{Certificates, EdgeConfig, EdgeServer, TokenSigner};
+use protocol::limits::DATAGRAMS_PER_SECOND_CEILING;
 
 use super::http::Desk;
 use super::library::Library;
@@ -61,7 +62,9 @@ impl ReplayServer {
         let certificate_sha256 = certificates.sha256()[0];
         // Whoever reaches the page may look on: tokens are made for it and for nobody else.
         let signer = TokenSigner::generate();
-        let edge_config = EdgeConfig::new(listen, vec![signer.public_key()], certificates);
+        let mut edge_config = EdgeConfig::new(listen, vec![signer.public_key()], certificates);
+        // Viewers of a fast playhead acknowledge as many ticks as it plays.
+        edge_config.limits.datagrams_per_second = DATAGRAMS_PER_SECOND_CEILING;
         let cluster = Arc::clone(&theatre) as Arc<dyn net_edge::Cluster>;
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
         let quic_at = edge.local_addr();

@@ -360,7 +360,9 @@ impl<G: Game> Show<G> {
         self.speed = wish.speed.unwrap_or(self.speed);
         let was_playing = self.is_playing;
         self.is_playing = wish.playing.unwrap_or(was_playing);
-        self.due = self.is_playing.then_some(now);
+        if *wish != Wish::default() {
+            self.due = self.is_playing.then_some(now);
+        }
         let comes_to_rest = was_playing && !self.is_playing;
         Ok((tick != before || comes_to_rest).then(|| self.moved(match_id, position)))
     }
