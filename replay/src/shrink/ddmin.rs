@@ -1,43 +1,40 @@
-//! Delta debugging after Zeller and Hildebrandt, over places in a list.
+//! Delta debugging, after Zeller and Hildebrandt, over places in a list.
+//!
+//! Chunks of the list are left out, first halves, then quarters, and so on down to single items. A chunk that can go is
+//! gone at once, and the chunks before it are tried next, so that a list of which little can go costs a test for each
+//! item, not for each pair. Single items are tried until none can go.
 
-/// Makes `items` smaller as long as `test` says that a smaller list will do. `test` is given candidates in the order
-/// of preference and gives the first that does, without what it found to be of no use by the way; `None` when none
-/// does. Gives a list of which no single item can be left out, unless `test` gave up.
-pub(super) fn ddmin(mut items: Vec<usize>, mut test: impl FnMut(Vec<Vec<usize>>) -> Option<Vec<usize>>) -> Vec<usize> {
-    if items.is_empty() {
-        return items;
-    }
-    if test(vec![Vec::new()]).is_some() {
+/// Makes `items` smaller as long as `test` says that a smaller list will do, and gives a list of which no single item
+/// can be left out, unless `test` gave up.
+///
+/// `test` is given how many candidates there are and how to make each. It gives the first that will do, with what that
+/// leaves: the candidate, but for items at its end that turned out to be of no use. `None` when none will do.
+pub(super) fn ddmin(
+    mut items: Vec<usize>,
+    mut test: impl FnMut(usize, &dyn Fn(usize) -> Vec<usize>) -> Option<(usize, Vec<usize>)>,
+) -> Vec<usize> {
+    if items.is_empty() || test(1, &|_| Vec::new()).is_some() {
         return Vec::new();
     }
-    let mut parts = 2;
-    while items.len() >= 2 {
-        let size = items.len().div_ceil(parts);
-        let chunks: Vec<Vec<usize>> = items.chunks(size).map(<[usize]>::to_vec).collect();
-        if let Some(smaller) = test(chunks.clone()) {
+    let mut size = items.len().div_ceil(2);
+    while items.len() > 1 {
+        let mut has_changed = false;
+        // From the end to the beginning: what comes before a late chunk can be taken from where the last try stood.
+        let mut end = items.len();
+        while end > 0 {
+            let begin_of = |chunk: usize| end.saturating_sub((chunk + 1) * size);
+            let candidate = |chunk: usize| [&items[..begin_of(chunk)], &items[end - chunk * size..]].concat();
+            let Some((chunk, smaller)) = test(end.div_ceil(size), &candidate) else { break };
+            end = begin_of(chunk).min(smaller.len());
             items = smaller;
-            parts = 2;
-            continue;
+            has_changed = true;
         }
-        // With two parts, each is the complement of the other. What is late goes first: what comes before it can be
-        // taken from where the last try stood.
-        let complements = (0..chunks.len()).rev().map(|left_out| without(&chunks, left_out)).collect();
-        let smaller = if chunks.len() > 2 { test(complements) } else { None };
-        match smaller {
-            Some(smaller) => {
-                items = smaller;
-                parts = (parts - 1).max(2);
-            }
-            None if parts >= items.len() => break,
-            None => parts = (2 * parts).min(items.len()),
+        match size {
+            1 if !has_changed => break,
+            _ => size = size.div_ceil(2).min(items.len()).max(1),
         }
     }
     items
-}
-
-fn without(chunks: &[Vec<usize>], left_out: usize) -> Vec<usize> {
-    let rest = chunks.iter().enumerate().filter(|(at, _)| *at != left_out);
-    rest.flat_map(|(_, chunk)| chunk.iter().copied()).collect()
 }
 
 #[cfg(test)]
@@ -46,10 +43,11 @@ mod tests {
 
     fn check(items: usize, needed: &[usize]) -> usize {
         let mut tests = 0;
-        let found = ddmin((0..items).collect(), |candidates| {
-            candidates.into_iter().find(|candidate| {
+        let found = ddmin((0..items).collect(), |count, candidate| {
+            (0..count).find_map(|chunk| {
                 tests += 1;
-                needed.iter().all(|item| candidate.contains(item))
+                let candidate = candidate(chunk);
+                needed.iter().all(|item| candidate.contains(item)).then_some((chunk, candidate))
             })
         });
         assert_eq!(found, needed, "of {items}");
@@ -58,7 +56,7 @@ mod tests {
 
     #[test]
     fn exactly_what_is_needed_stays() {
-        for items in 1..40 {
+        for items in 0..40 {
             check(items, &[]);
             for first in 0..items {
                 check(items, &[first]);
@@ -70,17 +68,21 @@ mod tests {
     }
 
     #[test]
-    fn few_among_many_are_found_with_few_tries() {
+    fn few_among_many_are_found_with_few_tests_and_all_with_no_more_than_a_few_for_each() {
         assert!(check(100_000, &[70_000]) < 60);
-        assert!(check(100_000, &[7, 70_000]) < 250);
+        assert!(check(100_000, &[7, 70_000]) < 100);
+        let all: Vec<_> = (0..1_000).collect();
+        assert!(check(1_000, &all) < 3_000);
+        let every_third: Vec<_> = (0..999).step_by(3).collect();
+        assert!(check(999, &every_third) < 5_000);
     }
 
     #[test]
     fn a_test_that_gives_up_ends_it() {
-        let mut left = 5;
-        let found = ddmin((0..64).collect(), |candidates| {
-            left = usize::checked_sub(left, candidates.len())?;
-            candidates.into_iter().find(|candidate| candidate.contains(&9))
+        let mut left = 3;
+        let found = ddmin((0..64).collect(), |count, candidate| {
+            left = usize::checked_sub(left, 1)?;
+            (0..count).map(|chunk| (chunk, candidate(chunk))).find(|(_, candidate)| candidate.contains(&9))
         });
         assert!(found.contains(&9) && found.len() > 1, "{found:?}");
     }

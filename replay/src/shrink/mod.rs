@@ -1,6 +1,6 @@
 //! The fewest commands that still make it happen.
 //!
-//! Delta debugging (`ddmin`): parts of what a match took in are left out, the match is played again without them, and
+//! Delta debugging: parts of what a match took in are left out, the match is played again without them, and
 //! what was left out stays out when the symptom still shows. What remains is minimal in that none of it can be left
 //! out *alone*; there may be another, smaller set. Commands are tried first, then joins and leaves.
 //!
@@ -124,22 +124,24 @@ pub fn shrink<G: Game>(
     let phases: [&dyn Fn(&usize) -> bool; 3] = [&is_command, &|place| !is_command(place), &|_| true];
     for phase in phases {
         let (tried, rest): (Vec<_>, Vec<_>) = best.kept.iter().partition(|place| phase(place));
-        ddmin(tried, |candidates| {
-            for few in candidates.chunks(jobs.max(1)) {
+        ddmin(tried, |count, candidate| {
+            for from in (0..count).step_by(jobs.max(1)) {
                 if stop.load(Ordering::Relaxed) {
                     return None;
                 }
-                let courses = side_by_side(few, |part| trials.play(&merge(part, &rest, best.tick, &trials), &best));
+                let few: Vec<_> = (from..count).take(jobs.max(1)).map(candidate).collect();
+                let courses = side_by_side(&few, |part| trials.play(&merge(part, &rest, best.tick, &trials), &best));
                 tries += few.len() as u64;
                 let shown = courses.into_iter().enumerate().find_map(|(at, course)| Some((at, course?)));
-                if let Some((at, course)) = shown {
+                let smaller = shown.map(|(at, course)| {
                     best = course;
-                    progress(ShrinkProgress { tries, inputs: best.kept.len(), tick: best.tick });
-                    return Some(
-                        few[at].iter().copied().filter(|place| best.kept.binary_search(place).is_ok()).collect(),
-                    );
-                }
+                    let is_left = |place: &usize| best.kept.binary_search(place).is_ok();
+                    (from + at, few[at].iter().copied().filter(is_left).collect())
+                });
                 progress(ShrinkProgress { tries, inputs: best.kept.len(), tick: best.tick });
+                if smaller.is_some() {
+                    return smaller;
+                }
             }
             None
         });
