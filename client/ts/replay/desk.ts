@@ -23,7 +23,7 @@ export type Topic =
 /** While it plays the tables are filled this often. */
 const TABLES_EVERY_MS = 250;
 /** A live match is played this far behind its end, so that frames are there in time. */
-const BEHIND_SECONDS = 1.5;
+const BEHIND_SECONDS = 2.5;
 
 export class Desk {
   readonly playhead = new Playhead();
@@ -177,6 +177,8 @@ export class Desk {
     this.isWaiting = !isHere(film, playhead.at) || (other !== undefined && !isHere(other, playhead.at + this.offset));
     if (this.isWaiting) this.trouble = this.frames.refusal;
     else playhead.advance(seconds);
+    // More comes: the end of a live match is no end.
+    if (this.isAtLive && !playhead.isPlaying) [playhead.isPlaying, this.isWaiting] = [true, true];
     if (playhead.tick !== before) this.#moved();
     else if (this.isWaiting) this.tell("trouble");
   }
