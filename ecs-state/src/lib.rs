@@ -23,6 +23,7 @@ mod moment;
 mod random;
 mod registry;
 mod simulation;
+mod trace;
 
 pub use ecs_state_derive::Replicated;
 pub use edit::EditError;
@@ -38,3 +39,4 @@ pub use protocol::{EntityId, MatchId, OutcomeCode, PlayerId, Tick};
 pub use random::MatchRng;
 pub use registry::{Registry, RegistryError};
 pub use simulation::{Input, MatchSetup, Simulation, StepContext, StepOutput, WakeUp};
+pub use trace::{Trace, Write};

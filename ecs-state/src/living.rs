@@ -9,6 +9,7 @@ use crate::capture::{Capture, MATCH_ENTITY, Removals, Rows, Since, identity_row}
 use crate::identity::NextEntity;
 use crate::inbox::Inbox;
 use crate::simulation::{MatchSetup, StepContext, WakeUp};
+use crate::trace::{Tracer, with_probes};
 use crate::{EntityIndex, Game, Keyframe, Registry};
 
 /// The part that a keyframe barrier replaces: a world, its schedule, and the captures' query caches.
@@ -23,8 +24,8 @@ pub(crate) struct Living {
 }
 
 impl Living {
-    /// An empty world with everything but entities.
-    pub(crate) fn new<G: Game>(registry: &Registry, content: &G::Content) -> Self {
+    /// An empty world with everything but entities. With a tracer, systems have probes.
+    pub(crate) fn new<G: Game>(registry: &Registry, content: &G::Content, tracer: Option<&Tracer>) -> Self {
         let mut world = World::new();
         // Bevy makes it when a schedule first runs; it is no state of a game.
         world.init_resource::<Schedules>();
@@ -43,7 +44,10 @@ impl Living {
             ambiguity_detection: LogLevel::Error,
             ..ScheduleBuildSettings::default()
         });
-        schedule.add_systems(G::systems());
+        schedule.add_systems(match tracer {
+            Some(tracer) => with_probes(G::systems(), tracer),
+            None => G::systems(),
+        });
         // What follows is newer than everything up to here, also when it happens at once.
         let since = world.increment_change_tick();
         Self { world, schedule, captures, known_components, archetypes_checked: 0, since }
@@ -56,8 +60,9 @@ impl Living {
         setup: &MatchSetup,
         columns: &Columns,
         keyframe: &Keyframe,
+        tracer: Option<&Tracer>,
     ) -> Self {
-        let mut living = Self::new::<G>(registry, content);
+        let mut living = Self::new::<G>(registry, content, tracer);
         let world = &mut living.world;
         world.insert_resource(NextEntity(keyframe.next_entity));
         world.insert_resource(StepContext { tick: keyframe.tick, time_ms: keyframe.time_ms, seed: setup.seed });

@@ -116,6 +116,11 @@ impl Registry {
         for transient in &self.transient {
             transient(world);
         }
+        self.captures()
+    }
+
+    /// Captures of all components, in the manifest's order.
+    pub(crate) fn captures(&self) -> Vec<Box<dyn Capture>> {
         self.entries.iter().map(|entry| (entry.capture)()).collect()
     }
 

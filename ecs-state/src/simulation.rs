@@ -15,6 +15,7 @@ use crate::edit::{self, EditError};
 use crate::identity::NextEntity;
 use crate::inbox::Inbox;
 use crate::living::Living;
+use crate::trace::{Trace, Tracer};
 use crate::{
     ContentError, EntityIndex, Game, InvalidCommand, Keyframe, KeyframeError, MatchRng, Registry, RegistryError,
     Ticking,
@@ -139,6 +140,7 @@ pub struct Simulation<G: Game> {
     tick: u64,
     time_ms: i64,
     keyframe: Arc<Keyframe>,
+    tracer: Option<Tracer>,
 }
 
 impl<G: Game> Simulation<G> {
@@ -162,7 +164,7 @@ impl<G: Game> Simulation<G> {
         let registry = Registry::of::<G>().expect("the game's components are registered rightly");
         let manifest = registry.manifest::<G>().expect("the game's manifest is within bounds");
         let columns = Columns::new(manifest);
-        let mut living = Living::new::<G>(&registry, &content);
+        let mut living = Living::new::<G>(&registry, &content, None);
         let context = StepContext { tick: 0, time_ms, seed: setup.seed };
         living.world.insert_resource(context);
         living.world.insert_resource(NextEntity(MATCH_ENTITY.0));
@@ -171,7 +173,7 @@ impl<G: Game> Simulation<G> {
         let keyframe = Arc::new(Keyframe::of(&columns, 0, time_ms, MATCH_ENTITY.0));
         let (writer, rows) = (Writer::new(), Rows::default());
         let mut simulation =
-            Self { setup, content, registry, living, columns, writer, rows, tick: 0, time_ms, keyframe };
+            Self { setup, content, registry, living, columns, writer, rows, tick: 0, time_ms, keyframe, tracer: None };
         simulation.living.check_components();
         simulation.capture();
         simulation.pass_barrier();
@@ -187,11 +189,11 @@ impl<G: Game> Simulation<G> {
         let registry = Registry::of::<G>().expect("the game's components are registered rightly");
         let manifest = registry.manifest::<G>().expect("the game's manifest is within bounds");
         let columns = keyframe.columns(&manifest)?;
-        let mut living = Living::rebuild::<G>(&registry, &content, &setup, &columns, &keyframe);
+        let mut living = Living::rebuild::<G>(&registry, &content, &setup, &columns, &keyframe, None);
         let (writer, mut rows) = (Writer::new(), Rows::default());
         let (tick, time_ms) = (keyframe.tick, keyframe.time_ms);
         living.check_captured(&columns, &mut rows).map_err(|reason| KeyframeError::NoWorld { tick, reason })?;
-        Ok(Self { setup, content, registry, living, columns, writer, rows, tick, time_ms, keyframe })
+        Ok(Self { setup, content, registry, living, columns, writer, rows, tick, time_ms, keyframe, tracer: None })
     }
 
     /// Moves the match by one tick. `time_ms` is log time; an earlier one than before counts as the same.
@@ -208,7 +210,13 @@ impl<G: Game> Simulation<G> {
         self.living.world.insert_resource(WakeUp::default());
         let places = self.admit(inputs);
         self.living.schedule.run(&mut self.living.world);
+        if let Some(tracer) = &self.tracer {
+            tracer.name(&self.living.schedule);
+        }
         self.take_edits(inputs);
+        if let Some(tracer) = &self.tracer {
+            tracer.look(&mut self.living.world, "edit");
+        }
         let outcomes = self.outcomes(&places);
         let wake_after_ms = self.living.world.resource::<WakeUp>().after_ms;
         self.living.check_components();
@@ -226,6 +234,31 @@ impl<G: Game> Simulation<G> {
             wake_after_ms,
             is_barrier,
         }
+    }
+
+    /// Puts probes between the systems, for [`Simulation::step_traced`]. The match goes on as it would have. Possible at
+    /// a keyframe alone, where the world is made anew anyway; gives whether there are probes now.
+    pub fn make_traceable(&mut self) -> bool {
+        if self.tracer.is_none() && self.tick == self.keyframe.tick {
+            let tracer = Tracer::default();
+            let (columns, keyframe) = (&self.columns, &self.keyframe);
+            self.living =
+                Living::rebuild::<G>(&self.registry, &self.content, &self.setup, columns, keyframe, Some(&tracer));
+            self.tracer = Some(tracer);
+        }
+        self.tracer.is_some()
+    }
+
+    /// Moves the match by one tick as [`Simulation::step`] does, and tells which system wrote what. Ten times slower.
+    ///
+    /// # Panics
+    /// As `step`; and when the match has no probes and is not at a keyframe: see [`Simulation::make_traceable`].
+    pub fn step_traced(&mut self, time_ms: i64, inputs: &[Input]) -> (StepOutput, Trace) {
+        assert!(self.make_traceable(), "tick {} is no keyframe: make the match traceable at one", self.tick);
+        let tracer = self.tracer.clone().expect("it was made traceable");
+        tracer.begin(self.registry.captures(), &self.columns);
+        let output = self.step(time_ms, inputs);
+        (output, tracer.finish())
     }
 
     /// The last tick that ran.
@@ -292,8 +325,14 @@ impl<G: Game> Simulation<G> {
         let mut places = Vec::new();
         for input in inputs {
             match input {
-                Input::Join { player } => G::join(world, PlayerId(*player)),
-                Input::Leave { player } => G::leave(world, PlayerId(*player)),
+                Input::Join { player } => {
+                    G::join(world, PlayerId(*player));
+                    self.tracer.iter().for_each(|tracer| tracer.look(world, "join"));
+                }
+                Input::Leave { player } => {
+                    G::leave(world, PlayerId(*player));
+                    self.tracer.iter().for_each(|tracer| tracer.look(world, "leave"));
+                }
                 Input::Command { player, payload } => match G::decode_command(payload) {
                     Ok(command) => {
                         places.push(Some(inbox.orders.len()));
@@ -306,6 +345,8 @@ impl<G: Game> Simulation<G> {
             }
         }
         world.flush();
+        // What they left for the flush.
+        self.tracer.iter().for_each(|tracer| tracer.look(world, "join"));
         world.insert_resource(inbox);
         places
     }
@@ -375,7 +416,8 @@ impl<G: Game> Simulation<G> {
         let next_entity = self.living.world.resource::<NextEntity>().0;
         let keyframe = Keyframe::of(&self.columns, self.tick, self.time_ms, next_entity);
         let columns = keyframe.columns(self.columns.manifest()).expect("a keyframe can be read back");
-        let mut living = Living::rebuild::<G>(&self.registry, &self.content, &self.setup, &columns, &keyframe);
+        let tracer = self.tracer.as_ref();
+        let mut living = Living::rebuild::<G>(&self.registry, &self.content, &self.setup, &columns, &keyframe, tracer);
         if let Err(difference) = living.check_captured(&columns, &mut self.rows) {
             panic!("{difference} after a rebuild; does a hook or a required component change state?");
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ecs_state::{Game, Input, Simulation, StepOutput};
+use ecs_state::{Game, Input, Simulation, StepOutput, Trace};
 use protocol::Columns;
 
 use crate::{ReplayError, Source};
@@ -14,6 +14,8 @@ pub struct Reel<G: Game> {
     simulation: Simulation<G>,
     /// Whether the world may be another than the recorded one.
     is_edited: bool,
+    /// Whether its worlds have probes.
+    is_tracing: bool,
 }
 
 impl<G: Game> std::fmt::Debug for Reel<G> {
@@ -29,7 +31,18 @@ impl<G: Game> Reel<G> {
     /// When the keyframe there does not load.
     pub fn new(source: Arc<Source>) -> Result<Self, ReplayError> {
         let simulation = source.restore(source.keyframe_before(source.first_tick()))?;
-        Ok(Self { source, simulation, is_edited: false })
+        Ok(Self { source, simulation, is_edited: false, is_tracing: false })
+    }
+
+    /// A playhead at the first tick of the file, which can tell of each tick which system wrote what. It is moved a
+    /// little more slowly than another.
+    ///
+    /// # Errors
+    /// When the keyframe there does not load.
+    pub fn tracing(source: Arc<Source>) -> Result<Self, ReplayError> {
+        let mut reel = Self::new(source)?;
+        reel.is_tracing = reel.simulation.make_traceable();
+        Ok(reel)
     }
 
     /// Moves to the state after a tick: forward from here when that is near, else from the last keyframe before it. At
@@ -44,6 +57,9 @@ impl<G: Game> Reel<G> {
         if !is_on_the_way {
             self.simulation = self.source.restore(keyframe)?;
             self.is_edited = false;
+            if self.is_tracing {
+                self.simulation.make_traceable();
+            }
         }
         while self.tick() < tick && self.step().is_some() {}
         Ok(())
@@ -59,6 +75,25 @@ impl<G: Game> Reel<G> {
     pub fn step_with(&mut self, time_ms: i64, inputs: &[Input]) -> StepOutput {
         self.is_edited = true;
         self.simulation.step(time_ms, inputs)
+    }
+
+    /// Plays the next recorded tick and tells which system wrote what; `None` at the end of the file.
+    ///
+    /// # Panics
+    /// When the playhead was not made by [`Reel::tracing`] and is not at a keyframe.
+    pub fn trace_step(&mut self) -> Option<Trace> {
+        let step = self.source.step_of(self.simulation.tick() + 1)?;
+        Some(self.simulation.step_traced(step.time_ms, &step.inputs).1)
+    }
+
+    /// Plays a tick with other inputs than the recorded ones, and tells which system wrote what. What follows is another
+    /// match.
+    ///
+    /// # Panics
+    /// As [`Reel::trace_step`].
+    pub fn trace_step_with(&mut self, time_ms: i64, inputs: &[Input]) -> Trace {
+        self.is_edited = true;
+        self.simulation.step_traced(time_ms, inputs).1
     }
 
     /// The tick that ran last.
