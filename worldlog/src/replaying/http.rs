@@ -22,6 +22,7 @@ use snapshots::Origin;
 use tokio::sync::Semaphore;
 
 use super::answers::Answers;
+use super::causes::why_is_it;
 use super::frames::{Chosen, Entities};
 use super::heat::{self, HeatKind};
 use super::library::{Library, Recording};
@@ -69,6 +70,7 @@ impl<G: Game> Desk<G> {
             .route("/replay/heat", get(heat_map::<G>))
             .route("/replay/content", get(content::<G>))
             .route("/replay/manifest", get(manifest::<G>))
+            .route("/replay/why", get(why_is_it::<G>))
             .route("/replay/find", get(when_is_it::<G>))
             .route("/replay/fork", post(what_if::<G>))
             .route("/replay/control", get(where_it_is::<G>).post(control::<G>))

@@ -1,13 +1,14 @@
 //! Recorded matches, for people who look at them: over HTTP, and over the client protocol.
 //!
 //! Responsible for which matches a process shows (`library`), for playheads that are quick to move (`reels`), for what is
-//! known of a match as a whole (`survey`, `heat`), for answers (`http`, `questions`, `frames`, `answers`), and for viewers who connect
+//! known of a match as a whole (`survey`, `heat`), for answers (`http`, `causes`, `questions`, `frames`, `answers`), and for viewers who connect
 //! as players do (`stage`, run by `theatre`). Not responsible for what is asked (`replay`) or for how players are told
 //! (`net-edge`).
 //!
 //! Start from [`ReplayServer::start`]; `dev` has the routes alone, for its own matches.
 
 mod answers;
+mod causes;
 mod frames;
 mod heat;
 mod http;

@@ -1,4 +1,4 @@
-//! Questions that play a match again: why a value is what it is, when something is so, what would have been if.
+//! Questions that play a match again: when something is so, what would have been if.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use super::limits::{CHANGES_MAX, DIFFERENCES_MAX, TICKS_FOUND_MAX};
 use crate::http::browser::is_own_page;
 use crate::http::refused;
 
-fn wrong(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn wrong(error: impl std::fmt::Display) -> Refusal {
     (StatusCode::BAD_REQUEST, error.to_string())
 }
 
-fn unplayable(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn unplayable(error: impl std::fmt::Display) -> Refusal {
     (StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
 }
 
