@@ -16,6 +16,7 @@ mod members;
 mod node;
 mod office;
 mod progress;
+mod regress;
 mod replay;
 mod serve;
 mod service;
@@ -24,6 +25,7 @@ mod snapshot;
 mod status;
 mod swarm;
 mod token;
+mod why;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -71,10 +73,14 @@ enum Verb {
     Replay(replay::Arguments),
     /// Write a recorded match as tables (Parquet)
     Export(export::Arguments),
+    /// Say why a value is what it is: the last systems that wrote it, and the command and player behind each
+    Why(why::Arguments),
     /// Say when something was so in a recorded match: ticks at which an expression holds
     Find(find::Arguments),
     /// Play a recorded match again with something changed, and say what differs
     Fork(fork::Arguments),
+    /// Play a folder of recorded matches with this build's rules, and say which differ, where and by what
+    Regress(regress::Arguments),
     /// Cut the smallest file out of a recorded match that shows what happened at a tick
     Capture(capture::Arguments),
     /// Find the fewest commands of a recorded match that still make something happen
@@ -143,8 +149,10 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         Some(Verb::Match(verb)) => matches::run::<G>(verb, content, answer),
         Some(Verb::Replay(arguments)) => replay::run::<G>(arguments, answer),
         Some(Verb::Export(arguments)) => export::run::<G>(&arguments, answer),
+        Some(Verb::Why(arguments)) => why::run::<G>(&arguments, answer),
         Some(Verb::Find(arguments)) => find::run::<G>(&arguments, answer),
         Some(Verb::Fork(arguments)) => fork::run::<G>(&arguments, answer),
+        Some(Verb::Regress(arguments)) => regress::run::<G>(&arguments, answer),
         Some(Verb::Capture(arguments)) => capture::run::<G>(&arguments, answer),
         Some(Verb::Shrink(arguments)) => shrink::run::<G>(&arguments, answer),
         Some(Verb::Service(arguments)) => service::run::<G>(&arguments, answer),
