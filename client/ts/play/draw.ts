@@ -9,6 +9,8 @@ import { type Effect, type Thing, type World, AVATAR, DRONE, PICKUP, PROJECTILE 
 const NEUTRAL = "#a9b4c4";
 /** Metres from the left to the right edge of a screen of 16 to 9. */
 const SPAN = 38;
+/** Metres that a view without a body moves in a second. */
+const PAN_A_SECOND = 30;
 /** The longer side of the small map. */
 const MAP_PIXELS = 176;
 const EFFECT_MS: Readonly<Record<Effect["kind"], number>> = { hit: 180, burst: 520, spark: 160, muzzle: 70 };
@@ -89,6 +91,12 @@ export class Painter {
     const part = isFar ? 1 : 1 - Math.exp(-seconds / 0.06);
     camera.x += (own.x - camera.x) * part;
     camera.y += (own.y - camera.y) * part;
+  }
+
+  /** Who has no body moves the view by itself; `x` and `y` are -127 to 127. */
+  pan(x: number, y: number, seconds: number): void {
+    this.camera.x += (x / 127) * PAN_A_SECOND * seconds;
+    this.camera.y += (y / 127) * PAN_A_SECOND * seconds;
   }
 
   /** Nothing is to be seen beyond the outer walls. */

@@ -1,6 +1,6 @@
 // The page of `worldlog dev`: joins the arena and plays it.
 
-import { type Place, type Session, CloseCode, SessionEnded, connect } from "../src/index.js";
+import { type Place, type Session, CloseCode, SessionEnded, connect, outcomeName } from "../src/index.js";
 import * as commands from "./commands.js";
 import type { ArenaComponents } from "./components.js";
 import { readContent } from "./content.js";
@@ -119,6 +119,7 @@ function run(session: Session<ArenaComponents>, world: World): () => void {
     const seconds = Math.min(0.1, (now - lastFrame) / 1000);
     lastFrame = now;
     world.heard(now);
+    if (world.seat === undefined) painter.pan(input.direction.x, input.direction.y, seconds);
     painter.draw(world, now, seconds);
     updateHud(session, world, input.isScoreShown, now);
     if (now - lastMap > MAP_EVERY_MS) {
@@ -160,21 +161,29 @@ function note(session: Session<ArenaComponents>, world: World): void {
 /** Sends what changed since the last call; a body that is new is told everything. */
 function sender(session: Session<ArenaComponents>, world: World): () => void {
   let said = { avatar: 0, x: 0, y: 0, angle: 0, isFiring: false };
+  // A recording takes no wishes, and says so to the first.
+  let isRecording = false;
   // Rejections are the rules' answer, and the end of the session is told elsewhere.
   const send = (payload: Uint8Array): Promise<number | undefined> =>
     session.command(payload).then(
-      (outcome) => (outcome.code === 0 ? outcome.tick : undefined),
+      (outcome) => {
+        if (outcomeName(outcome.code) === "recorded" && !isRecording) {
+          isRecording = true;
+          world.prediction.reset();
+        }
+        return outcome.code === 0 ? outcome.tick : undefined;
+      },
       () => undefined,
     );
   const ifAlive = (payload: Uint8Array) => (): void => {
-    if (world.seat?.avatar && session.commandsWaiting < 16) void send(payload);
+    if (world.seat?.avatar && session.commandsWaiting < 16 && !isRecording) void send(payload);
   };
   input.onReload = ifAlive(commands.reload());
   input.onUse = ifAlive(commands.use());
   return () => {
     const avatar = world.seat?.avatar ?? 0;
     // While a connection is down wishes would pile up, and all be obeyed at once.
-    if (session.state !== "playing" || avatar === 0 || session.commandsWaiting > 16) return;
+    if (session.state !== "playing" || avatar === 0 || session.commandsWaiting > 16 || isRecording) return;
     if (avatar !== said.avatar) {
       said = { avatar, x: 0, y: 0, angle: -1, isFiring: false };
       world.prediction.reset();
