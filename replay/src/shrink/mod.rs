@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::{ReplayError, Seen, Source};
 use ddmin::ddmin;
 use trial::Trials;
+pub(crate) use trial::said;
 
 /// What a shrunk match still has to show.
 #[derive(Clone, Copy)]

@@ -15,6 +15,11 @@ impl Progress {
         Self::with("{bar:30} tick {pos} of {len}, {eta} left")
     }
 
+    /// Counts bytes, and says what `message` says.
+    pub(super) fn bytes() -> Self {
+        Self::with("{bar:30} {msg}, {eta} left")
+    }
+
     /// Says what `message` says.
     pub(super) fn words() -> Self {
         Self::with("{spinner} {msg} ({elapsed})")
