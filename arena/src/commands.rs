@@ -5,11 +5,16 @@ use std::sync::LazyLock;
 use ecs_state::{InvalidCommand, OutcomeCode};
 use flatbuffers::{FlatBufferBuilder, VerifierOptions};
 use protocol::limits::{COMMAND_BYTES_MAX, COMMAND_DEPTH_MAX, COMMAND_TABLES_MAX};
+use serde::{Deserialize, Serialize};
 
 use crate::generated::arena_generated::worldlog::arena as fb;
 
 /// One command: an intent. Whether it can be had is for the rules to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// People write it as JSON: `{"move":{"x":127,"y":0}}`, `{"aim":{"angle":16384}}`, `{"fire":{"held":true}}`,
+/// `"reload"`, `"use"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Command {
     /// Where to go, each part from -127 to 127; holds until the next one.
     Move {
@@ -57,6 +62,25 @@ impl Command {
         let root = fb::ArenaCommandT { command }.pack(&mut builder);
         builder.finish_minimal(root);
         builder.finished_data().to_vec()
+    }
+
+    /// The command as people write it.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a command is plain data")
+    }
+
+    /// Reads what people wrote.
+    ///
+    /// # Errors
+    /// When it is no command; the error shows the form of one.
+    pub fn from_text(text: &str) -> Result<Self, InvalidCommand> {
+        serde_json::from_str(text).map_err(|error| {
+            InvalidCommand(format!(
+                "{error}; write {{\"move\":{{\"x\":127,\"y\":0}}}}, {{\"aim\":{{\"angle\":16384}}}}, \
+                 {{\"fire\":{{\"held\":true}}}}, \"reload\" or \"use\""
+            ))
+        })
     }
 
     /// Reads bytes that a player sent.
@@ -144,6 +168,30 @@ mod tests {
     fn commands_come_back_from_their_bytes() {
         for command in ALL {
             assert_eq!(Command::decode(&command.encode()), Ok(command));
+        }
+    }
+
+    #[test]
+    fn commands_come_back_from_their_text() {
+        for command in ALL {
+            assert_eq!(Command::from_text(&command.to_text()), Ok(command));
+        }
+        assert_eq!(Command::Move { x: -127, y: 0 }.to_text(), r#"{"move":{"x":-127,"y":0}}"#);
+        assert_eq!(Command::Reload.to_text(), r#""reload""#);
+    }
+
+    #[test]
+    fn text_that_is_no_command_is_refused_with_the_form_of_one() {
+        for text in [
+            "",
+            "reload",
+            "\"jump\"",
+            r#"{"move":{"x":128,"y":0}}"#,
+            r#"{"move":{"x":1}}"#,
+            r#"{"aim":{"angle":1,"z":2}}"#,
+        ] {
+            let error = Command::from_text(text).unwrap_err();
+            assert!(error.to_string().contains(r#"{"fire":{"held":true}}"#), "{text}: {error}");
         }
     }
 

@@ -114,6 +114,14 @@ impl Game for Arena {
         Command::decode(payload)
     }
 
+    fn command_to_text(command: &Command) -> String {
+        command.to_text()
+    }
+
+    fn command_from_text(text: &str) -> Result<Vec<u8>, InvalidCommand> {
+        Command::from_text(text).map(|command| command.encode())
+    }
+
     fn load_content(content: &[u8]) -> Result<Content, ContentError> {
         Content::decode(content)
     }
