@@ -336,13 +336,7 @@ impl Plan {
 impl Packets {
     /// Finds which components the plan tells of, and writes what goes before their rows. Rows with which that would
     /// become longer than `bits` are taken off their items, which are not whole then. Whether there are none.
-    fn list_components(
-        &mut self,
-        replica: &Replica,
-        encoder: &Encoder,
-        plan: &mut Plan,
-        bits: usize,
-    ) -> bool {
+    fn list_components(&mut self, replica: &Replica, encoder: &Encoder, plan: &mut Plan, bits: usize) -> bool {
         let layouts = replica.manifest().layouts();
         self.kinds.clear();
         self.kinds.resize(layouts.len(), Use::default());

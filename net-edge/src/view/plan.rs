@@ -201,8 +201,7 @@ impl PlayerView {
             if !self.may_know(replica, id, tracked.slot, kind, admits_row) {
                 continue;
             }
-            let is_since = self.since_start(changes.created) <= tracked.since;
-            let state = course.state(tracked.since, is_since, replica.tick() - changes.version, changes.history);
+            let state = self.state_of(replica, &tracked, &changes, &course);
             if !state.needs(Some(self.since_start(changes.version)), all) {
                 continue;
             }
@@ -309,12 +308,7 @@ impl PlayerView {
     }
 
     /// What is not told this tick is told later.
-    pub(super) fn let_wait(
-        &mut self,
-        replica: &Replica,
-        items: impl Iterator<Item = Item>,
-        admits_row: AdmitsRow<'_>,
-    ) {
+    pub(super) fn let_wait(&mut self, replica: &Replica, items: impl Iterator<Item = Item>, admits_row: AdmitsRow<'_>) {
         let now = self.since_start(replica.tick());
         for item in items {
             self.note_odd(replica, item.place as usize, now, admits_row);

@@ -16,7 +16,7 @@ use super::encoder::Plain;
 use super::flight::Outcome;
 use super::plan::common;
 use super::player::{AdmitsRow, Chunk, PlayerView, Tracked, is_here};
-use super::replica::{Replica, Unsure};
+use super::replica::{Changes, Replica, Unsure};
 use super::rows::{Course, RowState};
 
 /// Instead of a place of row states: there are none.
@@ -113,10 +113,22 @@ impl PlayerView {
     ) -> RowState {
         let changes = replica.changes(tracked.slot, kind);
         let changes = changes.filter(|_| self.may_know(replica, id, tracked.slot, kind, admits_row));
-        changes.map_or(RowState::default(), |changes| {
-            let is_since = self.since_start(changes.created) <= tracked.since;
-            course.state(tracked.since, is_since, replica.tick() - changes.version, changes.history)
-        })
+        changes.map_or(RowState::default(), |changes| self.state_of(replica, tracked, &changes, course))
+    }
+
+    /// The same of a row that the player may know. One that came after its entity became regular was told when it came;
+    /// once that is too long ago to be seen in what came, it is held as what was there before.
+    #[inline]
+    pub(super) fn state_of(
+        &self,
+        replica: &Replica,
+        tracked: &Tracked,
+        changes: &Changes,
+        course: &Course,
+    ) -> RowState {
+        let is_since = self.since_start(changes.created) <= tracked.since
+            || replica.tick() - changes.created > u64::from(BASE_AGE_TICKS_MAX);
+        course.state(tracked.since, is_since, replica.tick() - changes.version, changes.history)
     }
 
     /// Looks at all that makes entities irregular before the tick `now` is written.
@@ -246,7 +258,11 @@ impl PlayerView {
         let is_plain = (0..kinds).filter(|kind| replica.is_told(*kind)).all(|kind| {
             let state = &self.states[tracked.chunk as usize * kinds + kind];
             let derived = self.regular_state(replica, (id, &regular), kind, &course, admits_row);
-            if derived.is_untold() { state.is_untold() || state.is_settled_absent() } else { state.is_same(&derived, now) }
+            if derived.is_untold() {
+                state.is_untold() || state.is_settled_absent()
+            } else {
+                state.is_same(&derived, now)
+            }
         });
         if is_plain {
             self.tracked[place] = Tracked { chunk: REGULAR, ..regular };
