@@ -15,10 +15,10 @@
 //! 5. anybody who commanded something in that very tick.
 //!
 //! Of the first of these with a cause at all, the **newest** cause is told. It is found by leaving out all their
-//! commands from a tick on, which tick is bisected for, and then confirmed by leaving out that command alone. When only
-//! several together make the difference (a player asks for the same again before it happened), the oldest of the
-//! shortest such tail is told and [`Cause::alone`] is false: without it and what came after, the write is gone, and
-//! with it, it is there.
+//! commands from one on, which is bisected for, and then by leaving out that one alone, or up to [`ALONE_TRIED_MAX`]
+//! older ones, one at a time. When only several commands of one player together make the difference (it asks for the
+//! same again before it happened), the oldest of the shortest such tail is told and [`Cause::alone`] is false: without
+//! it and what came after, the write is gone, and with it, it is there.
 //!
 //! What something new, like a shot, does before anybody commands it has the cause of its making.
 //!
@@ -41,6 +41,9 @@ use crate::{Reel, ReplayError, Source};
 
 /// How far back causes are searched. At 30 ticks a second, 100 seconds.
 pub const CAUSE_TICKS_MAX: u64 = 3_000;
+
+/// How many commands are left out one at a time, from the newest that may be it.
+pub const ALONE_TRIED_MAX: usize = 64;
 
 /// Windows that are tried one after the other: most causes are near, and playing a short one again is quick.
 const WINDOWS: [u64; 3] = [150, 600, CAUSE_TICKS_MAX];
@@ -223,8 +226,16 @@ impl<G: Game> CauseSearch<G> {
                 high = middle;
             }
         }
-        let alone = self.is_gone(write, field, &commands[low..=low])?;
-        Ok(Some((commands[low], alone)))
+        // Where that one alone makes no difference, an older one may: a trigger that is held, and a hand that steadies.
+        for older in commands[..=low].iter().rev().take(ALONE_TRIED_MAX) {
+            self.searched_from = self.searched_from.min(older.tick);
+            if self.is_gone(write, field, &[*older])? {
+                return Ok(Some((*older, true)));
+            }
+        }
+        let tail = &commands[low..];
+        let is_of_one = tail.iter().all(|command| command.player == tail[0].player);
+        Ok(is_of_one.then_some((tail[0], false)))
     }
 
     fn commands(&self, from: u64, to: u64, is_in: impl Fn(u32) -> bool) -> Vec<Recorded> {

@@ -26,7 +26,7 @@ mod verify;
 mod why;
 
 pub use capture::{Captured, capture};
-pub use cause::{CAUSE_TICKS_MAX, Cause};
+pub use cause::{ALONE_TRIED_MAX, CAUSE_TICKS_MAX, Cause};
 pub use compare::{ColumnOutcome, Comparison, FieldSummary, Outcome, compare};
 pub use diff::{Difference, diff};
 pub use expression::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Expression, ExpressionError, Seen};

@@ -45,7 +45,6 @@ fn traced_ticks_are_the_recorded_ones_and_their_writes_are_what_changed() {
         assert_eq!(reel.tick(), 700);
     }
     let expected = [
-        "combat::bury_players",
         "combat::shoot",
         "join",
         "movement::walk",

@@ -1,7 +1,7 @@
 //! Questions about a state: `any(Health.points <= 0 and Team.team == 1)`.
 //!
 //! ```text
-//! 12.Health.points == 0                          a field of one entity
+//! 12.Health.points <= 20                         a field of one entity
 //! any(Health.points <= 10 and Team.team == 1)    of some entity; all(…) of every one
 //! count(Kind.kind == 3) > 20                     how many; sum(Seat.kills) adds a number up
 //! changed(12.Health.points)                      differs from the tick before
