@@ -61,6 +61,44 @@ pub fn content_with_population(drones: u32) -> Vec<u8> {
     content(&format!("population = {drones}\n{MAP}"), BALANCE)
 }
 
+/// A content with its map, its balance or its population replaced by those of a part of the document.
+///
+/// # Errors
+/// When the part does not parse or holds something else.
+pub fn revised(content: &[u8], part: &[u8]) -> Result<Vec<u8>, ContentError> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|error| ContentError(format!("no UTF-8: {error}")));
+    let (content, part) = (text(content)?, text(part)?);
+    let keys: toml::Table =
+        toml::from_str(part).map_err(|error| ContentError(format!("the content does not parse: {error}")))?;
+    if let Some(key) = keys.keys().find(|key| !["population", "map", "balance"].contains(&key.as_str())) {
+        return Err(ContentError(format!("{key} is no part of a content; it has population, map and balance")));
+    }
+    let (head, map, balance) = sections(content);
+    let (new_head, new_map, new_balance) = sections(part);
+    let pick = |name, new: &str, old: &str| if keys.contains_key(name) { new } else { old }.to_owned();
+    let sections =
+        [pick("population", new_head, head), pick("map", new_map, map), pick("balance", new_balance, balance)];
+    Ok(sections.join("\n").into_bytes())
+}
+
+/// What stands before the first table, the tables of the map, and those of the balance.
+fn sections(text: &str) -> (&str, &str, &str) {
+    let begin_of = |table: &str| {
+        let mut lines = text.split_inclusive('\n').scan(0, |end, line| {
+            *end += line.len();
+            Some((*end - line.len(), line.trim_start().trim_start_matches('[')))
+        });
+        let found = lines.find(|(_, line)| line.strip_prefix(table).is_some_and(|rest| rest.starts_with([']', '.'])));
+        found.map_or(text.len(), |(begin, _)| begin)
+    };
+    let (map, balance) = (begin_of("map"), begin_of("balance"));
+    if map <= balance {
+        (&text[..map], &text[map..balance], &text[balance..])
+    } else {
+        (&text[..balance], &text[map..], &text[balance..map])
+    }
+}
+
 impl Content {
     /// Reads the document.
     ///
@@ -87,4 +125,24 @@ pub(crate) fn within(key: &str, value: i64, low: i64, high: i64) -> Result<i64, 
         return Ok(value);
     }
     Err(ContentError(format!("{key} is {value}; it must be from {low} to {high}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_content_replaces_that_part_and_no_other() {
+        let whole = content_with_population(7);
+        let revise = |part: &str| revised(&whole, part.as_bytes());
+        let population = |bytes: &[u8]| Content::decode(bytes).unwrap().population;
+        assert_eq!(population(&revise("").unwrap()), 7, "nothing is replaced by nothing");
+        assert_eq!(population(&revise(BALANCE).unwrap()), 7);
+        assert_eq!(population(&revise(MAP).unwrap()), 7);
+        assert_eq!(population(&revise("population = 9\n").unwrap()), 9);
+        assert_eq!(population(&revise(&format!("population = 1\n{MAP}\n{BALANCE}")).unwrap()), 1);
+        let slower = BALANCE.replacen("speed", "# speed", 1);
+        assert_ne!(revise(&slower), revise(BALANCE));
+        assert!(revise("[balnce]\nx = 1").is_err() && revise("= 1").is_err());
+    }
 }

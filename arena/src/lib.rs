@@ -126,6 +126,10 @@ impl Game for Arena {
         Content::decode(content)
     }
 
+    fn revise_content(content: &[u8], part: &[u8]) -> Result<Vec<u8>, ContentError> {
+        content::revised(content, part)
+    }
+
     fn open(world: &mut World) {
         rounds::open(world);
         pickups::open(world);

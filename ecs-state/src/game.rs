@@ -97,6 +97,15 @@ pub trait Game: Sized + Send + Sync + 'static {
     /// # Errors
     /// When the game cannot be played with it.
     fn load_content(content: &[u8]) -> Result<Self::Content, ContentError>;
+    /// The content of a match with a part of it replaced, as when somebody asks what another balance would have made
+    /// of it. A game whose content has no parts takes the part for the whole. Not called while a match is played.
+    ///
+    /// # Errors
+    /// When the part is none. Whether the game can be played with the result is for [`Game::load_content`] to say.
+    fn revise_content(content: &[u8], part: &[u8]) -> Result<Vec<u8>, ContentError> {
+        let _ = content;
+        Ok(part.to_vec())
+    }
     /// Fills a new match.
     fn open(world: &mut World);
     /// A player joins, before the systems of a tick run.

@@ -29,7 +29,7 @@ use super::{Answer, Done, Failure};
         worldlog fork match.wlm@900 --drop 3@901..1200        # player 3 asks for nothing for ten seconds\n  \
         worldlog fork match.wlm@900 --command '950:3:{\"fire\":{\"held\":true}}' --out fired.wlm\n  \
         worldlog fork match.wlm@900 --edit '3:217={\"move\":{\"x\":127,\"y\":0}}'\n  \
-        worldlog fork match.wlm@0 --content slower.toml       # another balance, from the beginning\n  \
+        worldlog fork match.wlm@0 --content balance.toml      # another balance, from the beginning\n  \
         worldlog fork match.wlm@0 --with ../old/worldlog      # another build's rules\n\n\
         A fork with no change is identical to the match. Exit codes: 0 done, whether it differs or not; 1 failed; 2 wrong usage."
 )]
@@ -52,7 +52,8 @@ pub(super) struct Arguments {
     /// Let a player ask for something else
     #[arg(long, value_name = "PLAYER:SEQ=COMMAND")]
     edit: Vec<String>,
-    /// Play on with another map or balance: a whole content, or the part of it that changes, as the game reads it
+    /// Play on with another map or balance: a whole content, or one part of it, as the game reads it (the arena: a file
+    /// of assets/arena)
     #[arg(long, value_name = "FILE")]
     content: Option<PathBuf>,
     /// Let another build of the program play on with its rules, from the last keyframe at or before T
@@ -124,12 +125,17 @@ fn plan<G: Game>(arguments: &Arguments, source: &Source) -> Result<ForkPlan, Fai
     for text in &arguments.command {
         changes.push(Change::parse_added::<G>(text).map_err(usage)?);
     }
-    let content = arguments.content.as_deref().map(snapshots::read_file).transpose();
+    let tick = arguments.at.tick.unwrap_or_else(|| source.first_tick());
+    let content = arguments.content.as_deref().map(|file| {
+        let part = snapshots::read_file(file).map_err(|error| Failure::Failed(error.to_string()))?;
+        G::revise_content(&source.content_at(tick), &part)
+            .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
+    });
     Ok(ForkPlan {
-        tick: arguments.at.tick.unwrap_or_else(|| source.first_tick()),
+        tick,
         sets: sets.collect::<Result<_, _>>().map_err(usage)?,
         changes,
-        content: content.map_err(|error| Failure::Failed(error.to_string()))?,
+        content: content.transpose()?,
         to: arguments.to,
     })
 }
