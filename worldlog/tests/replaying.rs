@@ -16,7 +16,7 @@ use net_edge::interest::Lens;
 use program::{Bench, Dev, http, text};
 use protocol::manifest::Visibility;
 use protocol::{Columns, EntityId};
-use replay::{Reel, Source};
+use replay::{Expression, FieldPath, Reel, Search, Source};
 use serde_json::{Value, json};
 
 const NEAR: [&str; 4] = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
@@ -204,6 +204,46 @@ fn a_timeline_tells_who_came_what_happened_and_that_every_hash_is_right() {
 }
 
 #[test]
+fn questions_are_answered_as_by_the_library_and_forks_are_looked_at_like_other_matches() {
+    let (bench, source) = (Bench::new(), source());
+    let server = served(&bench);
+    let found = get(&server, "/replay/find?expr=any(Health.points%20%3C%2050)&to=1500");
+    let ticks: Vec<u64> = serde_json::from_value(found["ticks"].clone()).unwrap();
+    let expression = Expression::parse("any(Health.points < 50)", source.manifest(), None).unwrap();
+    let search = Search { to: Some(1_500), all: true, ..Search::default() };
+    assert_eq!(ticks, replay::find::<Arena>(&source, &expression, search, |_, _| {}).unwrap());
+    let hurt = *ticks.first().expect("it is a fight");
+    assert_eq!(get(&server, "/replay/find?expr=any(Health.points%20%3C%2050)&first=true")["ticks"], json!([hurt]));
+    assert_eq!(refusal(&server, "/replay/find?expr=any(Health.luck%20%3C%2050)").0, 400);
+
+    let state = replay::show(&state_at(&source, hurt), None);
+    let health = |entity: &replay::EntityState| entity.components.get("Health").map(|fields| fields["points"]);
+    let is_hurt =
+        |entity: &&replay::EntityState| matches!(health(entity), Some(replay::Value::Int(points)) if points < 50);
+    let path = format!("{}.Health.points", state.iter().find(is_hurt).unwrap().id);
+    let field = FieldPath::parse(&path, source.manifest()).unwrap();
+    let options = replay::WhyOptions::default();
+    let why = replay::why::<Arena>(&source, hurt, &field, options, |_| {}).unwrap();
+    assert!(why.writers[0].command.is_some(), "somebody shot: {why:?}");
+    assert_eq!(get(&server, &format!("/replay/why?tick={hurt}&field={path}")), serde_json::to_value(&why).unwrap());
+    assert_eq!(refusal(&server, "/replay/why?tick=10&field=12.Health").0, 400);
+
+    let same = post(&server, "/replay/fork", &json!({ "tick": hurt - 1, "to": hurt + 60 }), &[]);
+    assert_eq!((same.0, &same.1["first_difference_tick"], &same.1["differences"]), (200, &Value::Null, &json!([])));
+    let wish = json!({ "file": "skirmish", "tick": hurt - 1, "set": [format!("{path}=100")], "to": hurt + 60 });
+    let (code, fork) = post(&server, "/replay/fork", &wish, &[]);
+    assert_eq!((code, &fork["first_difference_tick"]), (200, &json!(hurt - 1)), "{fork}");
+    let name = fork["file"].as_str().unwrap();
+    let names = get(&server, "/replay/files");
+    assert!(names["files"].as_array().unwrap().iter().any(|file| file["name"] == name && file["fork"] == true));
+    let end = hurt + 60;
+    let apart = get(&server, &format!("/replay/diff?a=skirmish@{end}&b={name}@{end}"));
+    assert_eq!(apart["differences"], fork["differences"]);
+    let foreign = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
+    assert_eq!(post(&server, "/replay/fork", &wish, &foreign).0, 403);
+}
+
+#[test]
 fn what_cannot_be_answered_says_why_and_what_is_too_much_is_refused() {
     let bench = Bench::new();
     let server = served(&bench);
@@ -362,6 +402,27 @@ async fn a_live_match_can_be_looked_at_up_to_now_and_is_read_on_as_it_grows() {
     .await;
     assert_eq!(done["mismatches"], json!([]));
     assert_eq!(refusal(&dev, "/replay/control").0, 404, "nobody moves a match that is being played");
+}
+
+#[test]
+fn a_fork_that_breaks_the_rules_does_not_end_the_match_that_is_being_played() {
+    let bench = Bench::new();
+    let dev = bench.dev(&[&NEAR[..], &["--data", "d", "--from", text(&recorded())]].concat());
+    let tick = get(&dev, "/replay/timeline")["first_tick"].as_u64().unwrap();
+    let state = get(&dev, &format!("/replay/state?tick={tick}"));
+    let armed = state["entities"].as_array().unwrap().iter().find(|entity| entity["components"]["Loadout"].is_object());
+    let path = format!("{}.Loadout.weapon=200", armed.unwrap()["id"]);
+    let begun = Instant::now();
+    while get(&dev, "/replay/timeline")["last_tick"].as_u64().unwrap() < tick + 10 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the match stands still");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (code, answer) = post(&dev, "/replay/fork", &json!({ "tick": tick + 1, "set": [path] }), &[]);
+    assert_eq!(code, 500, "the arena has no weapon 200: {answer}");
+    assert!(answer["error"].as_str().unwrap().contains("the rules of the game failed"), "{answer}");
+    let later = get(&dev, "/replay/timeline")["last_tick"].as_u64().unwrap();
+    assert!(later > tick, "the match goes on");
+    assert!(dev.terminate().0.success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,7 @@ use super::{Answer, Done, Failure, duration, runtime, table, to_hex};
 use crate::cli::swarm::SignedTokens;
 use crate::dev::{Dev, DevOptions};
 use crate::registry::Running;
-use crate::replaying::players_in;
+use crate::replaying::{is_aside, players_in};
 use crate::{Beginning, GameContent};
 
 const DATA: &str = "worldlog-data";
@@ -131,6 +131,9 @@ pub(super) fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
+        if is_aside() {
+            return;
+        }
         eprintln!("worldlog: stopping at once, so that nothing wrong is told or made durable; start again to recover");
         std::process::abort();
     }));

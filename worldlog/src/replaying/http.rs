@@ -22,6 +22,7 @@ use snapshots::Origin;
 use tokio::sync::Semaphore;
 
 use super::answers::Answers;
+use super::aside::aside;
 use super::causes::why_is_it;
 use super::frames::{Chosen, Entities};
 use super::heat::{self, HeatKind};
@@ -141,11 +142,14 @@ impl<G: Game> Desk<G> {
         let Ok(_hand) = self.hands.acquire().await else {
             return refused(StatusCode::SERVICE_UNAVAILABLE, "the process ends");
         };
-        match tokio::task::spawn_blocking(move || work(&desk)).await {
+        match tokio::task::spawn_blocking(move || aside(|| work(&desk))).await {
             Ok(Ok(answer)) => ([(header::CACHE_CONTROL, "no-store")], answer).into_response(),
             Ok(Err((code, error))) => refused(code, &error),
             Err(error) => {
-                refused(StatusCode::INTERNAL_SERVER_ERROR, &format!("answering failed; the log says why ({error})"))
+                tracing::error!(%error, "a question about a match failed");
+                let why = "the rules of the game failed while the match was played again; the log says where. If values were \
+                           set, the game may not know such values";
+                refused(StatusCode::INTERNAL_SERVER_ERROR, why)
             }
         }
     }

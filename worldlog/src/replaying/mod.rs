@@ -8,6 +8,7 @@
 //! Start from [`ReplayServer::start`]; `dev` has the routes alone, for its own matches.
 
 mod answers;
+mod aside;
 mod causes;
 mod frames;
 mod heat;
@@ -23,6 +24,7 @@ mod survey;
 mod telling;
 mod theatre;
 
+pub(crate) use aside::is_aside;
 pub(crate) use http::Desk;
 pub(crate) use library::{Growing, GrowingMatch, Library, lock, players_in};
 pub(crate) use page::routes as page_routes;

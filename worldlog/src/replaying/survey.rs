@@ -11,6 +11,7 @@ use protocol::{Columns, EntityId};
 use replay::{Reel, Source};
 use serde::Serialize;
 
+use super::aside::aside;
 use super::library::{Recording, lock};
 use super::limits::{MOMENTS_MAX, SPOTS_EVERY_TICKS, SPOTS_MAX};
 
@@ -71,7 +72,7 @@ impl Survey {
         let recording = Arc::clone(recording);
         let started = std::thread::Builder::new().name("survey".to_owned()).spawn(move || {
             let survey = &recording.survey;
-            if let Err(failure) = survey.run::<G>(&recording.source()) {
+            if let Err(failure) = aside(|| survey.run::<G>(&recording.source())) {
                 tracing::warn!(recording = recording.name, failure, "a match cannot be looked at as a whole");
                 survey.findings().failure = Some(failure);
             }
