@@ -69,13 +69,16 @@ export class FindPanel {
         ticks.length === 0 ? "It is never so." : `It is so at ${ticks.length} tick${ticks.length === 1 ? "" : "s"}.`,
       );
     } catch (error) {
-      if (number === this.#asked) say(this.#said, error instanceof Error ? error.message : String(error));
+      if (number !== this.#asked) return;
+      say(this.#said, error instanceof Error ? error.message : String(error));
+      this.#said.classList.add("wrong");
     }
   }
 
   #show(ticks: readonly number[]): void {
     this.runs = runsOf(ticks);
     say(this.#said, "");
+    this.#said.classList.remove("wrong");
     const { playhead } = this.desk;
     const rows = this.runs.slice(0, RUNS_MAX).map(({ from, to }) => {
       const jump = h("button", { type: "button", class: "jump", click: () => this.desk.go(from) }, `tick ${from}`);
