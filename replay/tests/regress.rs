@@ -7,6 +7,8 @@ mod played;
 use std::fs;
 use std::path::Path;
 
+use arena::Arena;
+use arena::components::Health;
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::ScheduleConfigs;
 use bevy_ecs::system::ScheduleSystem;
@@ -213,7 +215,7 @@ fn the_same_rules_are_identical() {
         assert_eq!((report.matches, report.identical, report.ticks), (5, 5, 5 * TICKS));
     }
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/matches");
-    let report = regress::<arena::Arena>(&recorded, 2, |_| {}).unwrap();
+    let report = regress::<Arena>(&recorded, 2, |_| {}).unwrap();
     assert!(report.matches > 0 && report.identical == report.matches, "{report:?}");
 }
 
@@ -240,6 +242,70 @@ fn a_planted_change_of_the_rules_is_named_with_tick_system_and_component() {
         assert!(sure.is_certain && others.iter().any(|other| other.system == "regress::shed"), "{regression:?}");
         let ripeness = |value: &Option<Value>| if let Some(Value::Int(number)) = value { *number } else { panic!() };
         assert_eq!((value.field.as_str(), ripeness(&value.b) - ripeness(&value.a)), ("ripeness", 1));
+    }
+}
+
+/// The arena with one more rule: at a tick the first body can take more.
+struct Bent;
+
+const BLEEDS: u64 = 777;
+
+impl Game for Bent {
+    const NAME: &'static str = Arena::NAME;
+    const RULES_VERSION: u32 = Arena::RULES_VERSION + 1;
+    const COMMAND_SCHEMA: &'static [u8] = Arena::COMMAND_SCHEMA;
+    const TICKING: Ticking = Arena::TICKING;
+    const REJECTIONS: &'static [(u8, &'static str)] = Arena::REJECTIONS;
+
+    type Command = <Arena as Game>::Command;
+    type Content = <Arena as Game>::Content;
+
+    fn register(registry: &mut Registry) {
+        Arena::register(registry);
+    }
+
+    fn systems() -> ScheduleConfigs<ScheduleSystem> {
+        (Arena::systems(), bleed).chain()
+    }
+
+    fn decode_command(payload: &[u8]) -> Result<Self::Command, InvalidCommand> {
+        Arena::decode_command(payload)
+    }
+
+    fn load_content(content: &[u8]) -> Result<Self::Content, ContentError> {
+        Arena::load_content(content)
+    }
+
+    fn open(world: &mut World) {
+        Arena::open(world);
+    }
+
+    fn join(world: &mut World, player: PlayerId) {
+        Arena::join(world, player);
+    }
+
+    fn leave(world: &mut World, player: PlayerId) {
+        Arena::leave(world, player);
+    }
+}
+
+fn bleed(context: Res<'_, StepContext>, mut bodies: Query<'_, '_, (&Identity, &mut Health)>) {
+    if context.tick == BLEEDS {
+        let (_, mut health) = bodies.iter_mut().min_by_key(|(identity, _)| identity.id()).expect("somebody is there");
+        health.max += 1;
+    }
+}
+
+#[test]
+fn a_rule_that_is_new_in_the_arena_is_named_over_recorded_matches() {
+    let corpora = [played::arena(50, 8, 900), played::arena(51, 8, 900)];
+    let folder = corpus(&[("a.wlm", &corpora[0]), ("b.wlm", &corpora[1])]);
+    let report = check::<Bent>(folder.path(), 2);
+    assert_eq!(report.different.len(), 2, "{report:?}");
+    for regression in report.different {
+        assert_eq!((regression.tick, regression.component.as_deref()), (BLEEDS, Some("Health")), "{regression:?}");
+        assert_eq!(regression.system.as_deref(), Some("regress::bleed"), "{regression:?}");
+        assert!(regression.suspects[0].is_certain, "{regression:?}");
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn run<G: Game>(
     let mut states_at = |tick: u64| -> Result<(Entities, Entities), Failure> {
         reel.seek(tick).map_err(failed)?;
         let mine = serde_json::to_value(json!({ "entities": show(reel.columns(), None) })).unwrap_or_default();
-        let shown = ask(build, &["show".to_owned(), format!("{}@{tick}", out.display()), "--drift".to_owned()])?;
+        let shown = ask(build, &["show".to_owned(), format!("{}@{tick}", out.display())])?;
         Ok((entities(&mine), entities(&shown)))
     };
     let mut differing = match first {
