@@ -49,6 +49,8 @@ pub struct Match<G: Game> {
     /// Ticks after the last keyframe; the last tick too when it was a barrier. Shared, so that a
     /// snapshot copies no commands.
     steps: Vec<Arc<StepRecord>>,
+    /// Where the commands of the last tick stood. Of this process, not of the state.
+    last_origins: Vec<Origin>,
 }
 
 /// A match for a snapshot: shared or copied, so that it can be written without the service.
@@ -126,6 +128,7 @@ impl<G: Game> Match<G> {
             position,
             waiting: Vec::new(),
             steps: Vec::new(),
+            last_origins: Vec::new(),
         })
     }
 
@@ -159,6 +162,7 @@ impl<G: Game> Match<G> {
             position,
             waiting: Vec::new(),
             steps: Vec::new(),
+            last_origins: Vec::new(),
         };
         opened.keep(players);
         Ok(opened)
@@ -210,6 +214,15 @@ impl<G: Game> Match<G> {
         self.steps.last().map(Arc::as_ref)
     }
 
+    /// Where the commands of the last tick stood in the log, in the order in which they ran.
+    pub(crate) fn last_origins(&self) -> impl Iterator<Item = snapshots::Origin> {
+        self.last_origins.iter().map(|Origin { session, seq, position }| snapshots::Origin {
+            session: (*session).into(),
+            seq: (*seq).into(),
+            position: *position as i64,
+        })
+    }
+
     pub(crate) fn join(&mut self) -> u32 {
         self.last_player += 1;
         self.player_count += 1;
@@ -256,6 +269,8 @@ impl<G: Game> Match<G> {
             inputs.extend(input);
         }
         let output = self.simulation.step(time_ms, &inputs);
+        self.last_origins.clear();
+        self.last_origins.extend(origins.iter().filter(|(_, runs)| *runs).map(|(from, _)| *from));
         let mut ran = output.outcomes.iter();
         let outcomes = origins
             .into_iter()
@@ -323,6 +338,7 @@ impl<G: Game> Match<G> {
             position: state.position,
             waiting: state.waiting,
             steps: state.steps,
+            last_origins: Vec::new(),
         })
     }
 }

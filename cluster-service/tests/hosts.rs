@@ -7,6 +7,7 @@ mod edge;
 mod games;
 mod running;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +47,27 @@ fn play_and_export<G: Game>(data: &Path, out: &Path) -> MatchFile {
     assert_eq!(exported.keyframes, file.segments.len() as u64);
     assert_eq!(exported.bytes, fs::metadata(out).unwrap().len());
     assert!(exported.hashes_checked > 0 && exported.ticks > 10, "{exported:?}");
+    assert_origins(&file, 400);
     file
+}
+
+/// Each command says where it stood: numbers of a session count up to the last one, positions never go back.
+fn assert_origins(file: &MatchFile, last_seq: u64) {
+    let mut numbers: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let mut position = 0;
+    for step in file.segments.iter().flat_map(|segment| &segment.steps) {
+        let commands = step.inputs.iter().filter(|input| matches!(input, Input::Command { .. })).count();
+        assert_eq!(step.origins.len(), commands);
+        for origin in &step.origins {
+            assert!(origin.position >= position, "{origin:?} after {position}");
+            position = origin.position;
+            numbers.entry(origin.session).or_default().push(origin.seq);
+        }
+    }
+    assert!(numbers.len() == 2 && position > 0, "{:?}", numbers.keys());
+    for numbers in numbers.values() {
+        assert!(numbers.is_sorted_by(|one, next| one < next) && numbers.last() == Some(&last_seq), "{numbers:?}");
+    }
 }
 
 fn recorded(file: &MatchFile) -> Vec<u64> {

@@ -138,7 +138,7 @@ impl Recorder {
             let step = Step {
                 time_ms: step.time_ms,
                 inputs: step.inputs.clone(),
-                origins: Vec::new(),
+                origins: open.last_origins().collect(),
                 hash: ran.hash,
                 columns: Step::column_hashes(simulation.columns()),
             };
@@ -151,6 +151,16 @@ impl Recorder {
                 self.keyframes += 1;
             }
         }
+    }
+
+    /// Ticks that were met.
+    pub(in crate::host) const fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
+    /// The bytes of the file; `None` when the match was not met.
+    pub(in crate::host) fn into_bytes(self) -> Option<Vec<u8>> {
+        self.writer.map(MatchFileWriter::finish)
     }
 
     /// Writes the file; `None` when the match was not met.
