@@ -1,9 +1,9 @@
 //! Which system writes what.
 //!
-//! A match that is to be traced has a **probe** after each system: another system that, while a tick is traced, reads all
-//! rows and compares them with what they were before. Probes touch nothing, and what they know is kept outside of the
-//! world, so that a world with probes steps exactly like one without; `replay/tests/trace.rs` says so. Matches that are played
-//! have none.
+//! A match that is to be traced has a **probe** after each system: another system that, while a tick is traced, reads
+//! all rows and compares them with what they were before. Probes touch nothing, and what they know is kept outside of
+//! the world, so that a world with probes steps exactly like one without; `replay/tests/trace.rs` says so. Matches that
+//! are played have none.
 
 #![expect(
     clippy::disallowed_types,

@@ -5,8 +5,8 @@
 //! entity's rows (who hurt it: the same damage done by somebody else is another write). Numbers of entities count as
 //! there or not there alone, since each one depends on everything that was ever spawned.
 //!
-//! By that measure a hit has many causes: the shot, but also the last step of who was hit. Which of them is told follows
-//! from **who has to do with the write**, in this order:
+//! By that measure a hit has many causes: the shot, but also the last step of who was hit. Which of them is told
+//! follows from **who has to do with the write**, in this order:
 //!
 //! 1. other players whom the system names in the entity's rows (who hurt it, who shot it),
 //! 2. other players whom the system names in other rows in that tick (the dead body that brings a point),
@@ -25,9 +25,9 @@
 //! There is **no command** behind a write when none of these players' commands of the last
 //! [`CAUSE_TICKS_MAX`] ticks makes a difference: drones and clocks. There is none either behind what a rule does in its
 //! own time because of something another player did before: a player comes back after being shot; [`Caused::follows`]
-//! says the tick of that earlier write, which has a cause of its own. Chance is no cause: in a game whose machines share
-//! a seeded dice, each command changes what they throw next. Ask for `anyone` to search all players' commands all the
-//! same.
+//! says the tick of that earlier write, which has a cause of its own. Chance is no cause: in a game whose machines
+//! share seeded dice, each command changes what they throw next. Ask for `anyone` to search all players' commands all
+//! the same.
 
 use std::sync::Arc;
 

@@ -112,8 +112,8 @@ pub enum WhyError {
     },
 }
 
-/// Tells the last writers of a field up to a tick. `progress` is told the tick down to which the match was searched, and
-/// then how many writers have their cause.
+/// Tells the last writers of a field up to a tick. `progress` is told the tick down to which the match was searched,
+/// and then how many writers have their cause.
 ///
 /// # Errors
 /// When the tick is not in the match, or the match cannot be played.

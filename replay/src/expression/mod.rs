@@ -17,8 +17,8 @@
 //! `any`, `all`, `count` and `sum` go over each entity that has *at least one* of the components named inside, now or,
 //! for what stands in `before` and `changed`, a tick ago; `id` is the entity's number there. They do not nest.
 //!
-//! What is not there has no value: a comparison with it is false, `changed` is true in the tick in which it comes or
-//! goes, and so are sums without it. `not Team.team == 1` therefore holds of those who have no team, and
+//! What is not there has no value: a comparison with it is false, `sum` leaves it out, and `changed` is true in the
+//! tick in which it comes or goes. `not Team.team == 1` therefore holds of those who have no team, and
 //! `Team.team != 1` does not. A division by zero has no value either.
 //!
 //! Names are resolved once, in [`Expression::parse`]; [`Expression::holds`] then reads rows and allocates nothing

@@ -16,16 +16,17 @@ use super::{Answer, Done, Failure};
     long_about = "When something was so: the first tick of a match, or all, after which an expression over components \
         holds.\n\n\
         Fields are written ENTITY.Component.field, as `worldlog show` lists them, and have the same numbers as there. \
-        any(…), all(…), count(…) and sum(…) go over each entity that has one of the components named inside: fields have no \
-        entity there, and `id` is its number. before(FIELD) is the value a tick earlier, changed(FIELD) says whether it is \
-        another one now, exists(12) or exists(12.Shot) whether there is such an entity or component; `tick` is the tick. \
-        Operators, from the loosest: or, and, not, one of == != < <= > >=, + -, * /. \
+        any(…), all(…), count(…) and sum(…) go over each entity that has one of the components named inside: fields \
+        have no entity there, and `id` is its number. before(FIELD) is the value a tick earlier, changed(FIELD) says \
+        whether it is another one now, exists(12) or exists(12.Shot) whether there is such an entity or component; \
+        `tick` is the tick. Operators, from the loosest: or, and, not, one of == != < <= > >=, + -, * /. \
         A comparison with what does not exist is false: who dies is gone at the end of the tick.\n\n\
         Segments between keyframes are searched side by side, one thread a core. With --monotone you say that the \
-        expression stays true once it is; it is then bisected over keyframes, which looks at few of them and at one segment.",
+        expression stays true once it is; it is then bisected over keyframes, which looks at few of them and at one \
+        segment.",
     after_help = "Examples:\n  \
         worldlog find match.wlm '12.Health.points <= 20'\n  \
-        worldlog find match.wlm --all 'any(before(Seat.avatar) != 0 and Seat.avatar == 0)'   # each death of a player\n  \
+        worldlog find match.wlm --all 'any(before(Seat.avatar) != 0 and Seat.avatar == 0)'   # each death\n  \
         worldlog find match.wlm 'any(Seat.player == 7 and Seat.kills >= 3)' --monotone\n  \
         worldlog find match.wlm 'count(Shot.by == 7) > 2 and tick > 900'\n  \
         worldlog find match.wlm --entity 12 'Position.x > 40 and not changed(Position.x)'\n\n\

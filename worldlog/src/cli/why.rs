@@ -5,7 +5,8 @@ use std::sync::Arc;
 use clap::Args;
 use ecs_state::Game;
 use replay::{
-    CAUSE_TICKS_MAX, FieldPath, Source, Value, WHY_WRITERS, Why, WhyOptions, WhyProgress, Writer, WriterKind, why,
+    CAUSE_TICKS_MAX, FieldPath, Source, Value, WHY_WRITERS, WHY_WRITERS_MAX, Why, WhyOptions, WhyProgress, Writer,
+    WriterKind, why,
 };
 
 use super::at::FileAt;
@@ -14,13 +15,14 @@ use super::{Answer, Done, Failure};
 
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Why a value is what it is: the last systems that changed a field up to tick T, newest first, and the command \
-        and player behind each.\n\n\
-        Causes are not guessed. The match is played again without commands; a command is a cause when, without it alone, the \
-        write does not happen or comes out otherwise. Of several the newest is told, and players whom the write names come \
-        first: of a hit, the one who shot, then the one who was hit. There is no command behind what the rules do by \
-        themselves, like clocks and machines, nor behind what follows in its own time from something another player did (who \
-        was shot comes back): the answer then says from which earlier tick it follows, to ask about that.",
+    long_about = "Why a value is what it is: the last systems that changed a field up to tick T, newest first, and the \
+        command and player behind each.\n\n\
+        Causes are not guessed. The match is played again without commands; a command is a cause when, without it \
+        alone, the write does not happen or comes out otherwise. Of several the newest is told, and players whom the \
+        write names come first: of a hit, the one who shot, then the one who was hit. There is no command behind what \
+        the rules do by themselves, like clocks and machines, nor behind what follows in its own time from something \
+        another player did (who was shot comes back): the answer then says from which earlier tick it follows, to ask \
+        about that.",
     after_help = "Examples:\n  \
         worldlog why match.wlm@1500 12.Health.points          # who hurt 12\n  \
         worldlog why match.wlm@1500 3.Seat.deaths --depth 1   # the last death on seat 3\n  \
@@ -35,14 +37,18 @@ pub(super) struct Arguments {
     #[arg(value_name = "E.Component.field")]
     field: String,
     /// How many writers to tell
-    #[arg(long, value_name = "N", default_value_t = WHY_WRITERS)]
-    depth: usize,
+    #[arg(long, value_name = "N", default_value_t = WHY_WRITERS as u64, value_parser = depths())]
+    depth: u64,
     /// Take the command of any player for a cause, not only of those who have to do with the write
     #[arg(long)]
     anyone: bool,
     /// Ask a match of other rules or content too, as this build plays it
     #[arg(long)]
     drift: bool,
+}
+
+fn depths() -> impl clap::builder::TypedValueParser<Value = u64> {
+    clap::value_parser!(u64).range(1..=WHY_WRITERS_MAX as u64)
 }
 
 pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
@@ -52,7 +58,7 @@ pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
     let path =
         FieldPath::parse(&arguments.field, source.manifest()).map_err(|error| Failure::Usage(error.to_string()))?;
     let tick = arguments.at.tick.unwrap_or_else(|| source.last_tick());
-    let options = WhyOptions { depth: arguments.depth, anyone: arguments.anyone };
+    let options = WhyOptions { depth: arguments.depth as usize, anyone: arguments.anyone };
     let progress = Progress::words();
     let answered = why::<G>(&source, tick, &path, options, |progressed| {
         progress.say(match progressed {
