@@ -131,7 +131,7 @@ fn pick<const BUG: u8>(
 
 /// Every hundredth tick what is too ripe falls.
 fn shed<const BUG: u8>(context: Res<'_, StepContext>, mut trees: Query<'_, '_, &mut Tree>) {
-    if context.tick % 100 != 0 || BUG == NO_SHED {
+    if !context.tick.is_multiple_of(100) || BUG == NO_SHED {
         return;
     }
     for mut tree in &mut trees {
