@@ -405,6 +405,16 @@ async fn a_live_match_can_be_looked_at_up_to_now_and_is_read_on_as_it_grows() {
 }
 
 #[test]
+fn who_reaches_dev_from_elsewhere_is_not_shown_what_players_must_not_see() {
+    let bench = Bench::new();
+    let dev = bench.dev(&["--listen", "127.0.0.1:0", "--http", "0.0.0.0:0"]);
+    for path in ["/", "/replay/files", "/replay/state?tick=0"] {
+        let (code, error) = refusal(&dev, path);
+        assert!(code == 403 && error.contains("must not"), "{path}: {code} {error}");
+    }
+}
+
+#[test]
 fn a_fork_that_breaks_the_rules_does_not_end_the_match_that_is_being_played() {
     let bench = Bench::new();
     let dev = bench.dev(&[&NEAR[..], &["--data", "d", "--from", text(&recorded())]].concat());

@@ -48,14 +48,13 @@ impl<G: Game> Growing for History<G> {
         })
     }
 
-    fn record(&self, match_id: u64) -> Result<Source, String> {
-        let folder = self.data.join(FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let path = folder.join(format!("match-{match_id}.wlm"));
-        self.follow(|follower| follower.write(match_id, &path).map_err(|error| error.to_string()))?;
-        Source::open::<G>(&path).map_err(|error| error.to_string())
+    fn record(&self, match_id: u64, known_ticks: Option<u64>) -> Result<Option<Source>, String> {
+        let name = PathBuf::from(format!("match-{match_id}.wlm"));
+        let file = self.follow(|follower| {
+            let ticks = follower.matches().find(|of| of.match_id == match_id).map(|of| of.ticks);
+            // Bytes are made only when there is more in them.
+            Ok((ticks != known_ticks).then(|| follower.file(match_id)).flatten())
+        })?;
+        file.map(|bytes| Source::decode::<G>(&name, &bytes)).transpose().map_err(|error| error.to_string())
     }
 }
-
-/// Below the data folder: what is here can be made again from the log at any time.
-const FOLDER: &str = "replays";

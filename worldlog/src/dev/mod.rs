@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{any, get};
 use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
 use ecs_state::{Game, Simulation};
 use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
@@ -19,7 +22,7 @@ use history::History;
 use link::LocalCluster;
 
 use crate::http::browser::{Browsers, OpenMatches};
-use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, taken};
+use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, refused, taken};
 use crate::operator::{Beginning, Operator};
 use crate::registry::{self, Running};
 use crate::replaying::{Desk, Library, page_routes};
@@ -115,10 +118,12 @@ impl Dev {
         };
         let mut routes = office.routes().merge(browsers.routes());
         // Who looks at a match as a whole sees what its players must not.
-        if options.http.ip().is_loopback() {
+        routes = if options.http.ip().is_loopback() {
             let library = Library::<G>::growing(Box::new(History::<G>::new(&data)));
-            routes = routes.merge(Desk::new(Arc::new(library)).routes()).merge(page_routes());
-        }
+            routes.merge(Desk::new(Arc::new(library)).routes()).merge(page_routes())
+        } else {
+            routes.route("/", get(hidden)).route("/replay/{*path}", any(hidden))
+        };
         let http = HttpServer::start(options.http, routes).await.map_err(|error| taken(&error, "--http"))?;
         let pid = std::process::id();
         let running = Running { quic, http: http.local_addr(), match_id: Some(match_id), pid, data, token_key };
@@ -190,6 +195,12 @@ impl Dev {
         };
         tokio::task::spawn_blocking(stop).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
+}
+
+async fn hidden() -> Response {
+    let why = "whoever looks at a match as a whole sees what its players must not: this process shows it only when --http is an \
+               address of this machine alone";
+    refused(StatusCode::FORBIDDEN, why)
 }
 
 /// The matches of this process's host.

@@ -8,31 +8,30 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use ecs_state::{Game, Input};
+use ecs_state::Game;
+use protocol::Columns;
 use protocol::manifest::FieldKind;
-use protocol::{Columns, OutcomeCode};
 use replay::{Reel, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use snapshots::Origin;
 use tokio::sync::Semaphore;
 
 use super::answers::Answers;
 use super::aside::aside;
 use super::causes::why_is_it;
+use super::commands::commands;
+use super::control::{control, where_it_is};
 use super::frames::{Chosen, Entities};
 use super::heat::{self, HeatKind};
 use super::library::{Library, Recording};
-use super::limits::{BODY_BYTES_MAX, COMMANDS_MAX, DIFFERENCES_MAX, FRAMES_MAX, SPAN_TICKS_MAX};
+use super::limits::{BODY_BYTES_MAX, DIFFERENCES_MAX, FRAMES_MAX, SPAN_TICKS_MAX};
 use super::questions::{what_if, when_is_it};
-use super::stage::Wish;
 use super::survey::Survey;
 use super::theatre::Theatre;
-use crate::http::browser::is_own_page;
 use crate::http::refused;
 
 /// What answers are made from.
@@ -77,6 +76,11 @@ impl<G: Game> Desk<G> {
             .route("/replay/control", get(where_it_is::<G>).post(control::<G>))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::new(self))
+    }
+
+    /// Where recordings are shown to viewers, if they are.
+    pub(super) fn theatre(&self) -> Option<Arc<Theatre>> {
+        self.theatre.clone()
     }
 
     /// Finds a match by name; without a name the first.
@@ -165,8 +169,8 @@ impl IntoResponse for Text {
 }
 
 #[derive(Deserialize)]
-struct Named {
-    file: Option<String>,
+pub(super) struct Named {
+    pub(super) file: Option<String>,
 }
 
 async fn files<G: Game>(State(desk): At<G>) -> Response {
@@ -235,17 +239,17 @@ struct WholeState<'a> {
 }
 
 #[derive(Deserialize)]
-struct Span {
-    file: Option<String>,
-    from: u64,
-    to: u64,
+pub(super) struct Span {
+    pub(super) file: Option<String>,
+    pub(super) from: u64,
+    pub(super) to: u64,
     every: Option<u64>,
     components: Option<String>,
-    player: Option<u32>,
+    pub(super) player: Option<u32>,
 }
 
 impl Span {
-    fn check(&self) -> Result<(), Refusal> {
+    pub(super) fn check(&self) -> Result<(), Refusal> {
         if self.to < self.from || self.to - self.from > SPAN_TICKS_MAX {
             let error =
                 format!("ticks {} to {}: ask for at most {SPAN_TICKS_MAX}, the lower first", self.from, self.to);
@@ -312,77 +316,6 @@ fn write_frame(answer: &mut Vec<u8>, tick: u64, columns: &Columns, chosen: &Chos
 
 /// What a picture of a match needs, where the game has it.
 const DRAWN: &str = "Position,Facing,Health,Team,Kind,Shot,Pickup";
-
-#[derive(Serialize)]
-struct PlayerCommand {
-    tick: u64,
-    player: u32,
-    session: u64,
-    seq: u64,
-    position: i64,
-    text: String,
-    outcome: String,
-}
-
-async fn commands<G: Game>(State(desk): At<G>, Query(asked): Query<Span>) -> Response {
-    desk.work(move |desk| {
-        asked.check()?;
-        let recording = desk.recording(asked.file.as_deref())?;
-        if asked.to > recording.source().last_tick() {
-            desk.library.refresh(&recording);
-        }
-        let source = recording.source();
-        let (from, to) = (asked.from.max(source.first_tick() + 1), asked.to.min(source.last_tick()));
-        let mut commands = Vec::new();
-        if from > to {
-            return Ok(Json(json!({ "commands": commands, "more": false })));
-        }
-        let mut reel = desk.reel(&recording, from - 1)?;
-        while reel.tick() < to && commands.len() < COMMANDS_MAX {
-            let Some(output) = reel.step() else { break };
-            let Some(step) = source.step_of(reel.tick()) else { break };
-            let mut place = 0;
-            for input in &step.inputs {
-                let Input::Command { player, payload } = input else { continue };
-                let origin = step.origins.get(place).copied().unwrap_or(Origin::NOWHERE);
-                let outcome = output.outcomes.get(place);
-                place += 1;
-                if asked.player.is_some_and(|asked| asked != *player) {
-                    continue;
-                }
-                commands.push(PlayerCommand {
-                    tick: reel.tick(),
-                    player: *player,
-                    session: origin.session,
-                    seq: origin.seq,
-                    position: origin.position,
-                    text: words_of::<G>(payload),
-                    outcome: outcome.map_or_else(String::new, |code| outcome_words(reel.columns(), *code)),
-                });
-            }
-        }
-        let more = reel.tick() < to;
-        recording.reels.rest(reel);
-        Ok(Json(json!({ "commands": commands, "more": more })))
-    })
-    .await
-}
-
-fn words_of<G: Game>(payload: &[u8]) -> String {
-    match G::decode_command(payload) {
-        Ok(command) => G::command_to_text(&command),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn outcome_words(columns: &Columns, code: OutcomeCode) -> String {
-    if let Some(name) = code.name() {
-        return name.to_owned();
-    }
-    let rejections = columns.manifest().rejections();
-    let named = rejections.iter().find(|rejection| rejection.code == code.0);
-    named.map_or_else(|| code.0.to_string(), |rejection| rejection.name.clone())
-}
 
 #[derive(Deserialize)]
 struct Two {
@@ -467,40 +400,6 @@ async fn manifest<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Re
         Ok(Json(json!({ "components": components })))
     })
     .await
-}
-
-// ---- what viewers are shown --------------------------------------------------------------------------
-
-#[derive(Deserialize)]
-struct Control {
-    file: Option<String>,
-    #[serde(flatten)]
-    wish: Wish,
-}
-
-async fn where_it_is<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Response {
-    move_playhead(desk, asked.file, Wish::default()).await
-}
-
-async fn control<G: Game>(State(desk): At<G>, headers: HeaderMap, Json(asked): Json<Control>) -> Response {
-    if !is_own_page(&headers, false) {
-        return refused(StatusCode::FORBIDDEN, "only pages of this address, and programs, may move playheads");
-    }
-    move_playhead(desk, asked.file, asked.wish).await
-}
-
-async fn move_playhead<G: Game>(desk: Arc<Desk<G>>, file: Option<String>, wish: Wish) -> Response {
-    let Some(theatre) = desk.theatre.clone() else {
-        return refused(StatusCode::NOT_FOUND, "there are no viewers here; `worldlog replay serve` has some");
-    };
-    let recording = match desk.recording(file.as_deref()) {
-        Ok(recording) => recording,
-        Err((code, error)) => return refused(code, &error),
-    };
-    match theatre.control(recording.number, wish).await {
-        Ok(standing) => Json(standing).into_response(),
-        Err(error) => refused(StatusCode::BAD_REQUEST, &error),
-    }
 }
 
 const fn word(kind: FieldKind) -> &'static str {

@@ -49,11 +49,11 @@ pub(crate) struct GrowingMatch {
 pub(crate) trait Growing: Send + Sync {
     /// All of them, the lowest number first. May take a while.
     fn list(&self) -> Vec<GrowingMatch>;
-    /// The history of one so far. May take a while.
+    /// The history of one so far; `None` when it has as many ticks as are known. May take a while.
     ///
     /// # Errors
     /// As text for people.
-    fn record(&self, match_id: u64) -> Result<Source, String>;
+    fn record(&self, match_id: u64, known_ticks: Option<u64>) -> Result<Option<Source>, String>;
 }
 
 /// What a process shows.
@@ -157,7 +157,7 @@ impl<G: Game> Library<G> {
             known.goes_on.store(of.is_open, Ordering::Relaxed);
             return Ok(());
         }
-        let source = growing.record(match_id)?;
+        let Some(source) = growing.record(match_id, None)? else { return Ok(()) };
         let mut recordings = self.recordings.write().unwrap_or_else(PoisonError::into_inner);
         if recordings.len() < RECORDINGS_MAX && recordings.iter().all(|known| known.match_id != Some(match_id)) {
             let name = free_name(&name_of(match_id, &of.label), &recordings);
@@ -180,19 +180,22 @@ impl<G: Game> Library<G> {
         })
     }
 
-    /// The match as far as it has come, if it goes on and was not asked for within a second.
+    /// The match as far as it has come, if it goes on. At most once a second, and more seldom where it takes long.
     pub(crate) fn refresh(&self, recording: &Recording<G>) {
         let (Some(growing), Some(match_id)) = (&self.growing, recording.match_id) else { return };
         // Who comes while another reads waits for that one, and finds it fresh.
         let mut refreshed = lock(&recording.refreshed);
-        if refreshed.elapsed() < REFRESH_EVERY {
+        let Refreshed { at, took } = *refreshed;
+        if at.elapsed() < REFRESH_EVERY.max(took * REFRESH_SHARE) {
             return;
         }
-        match growing.record(match_id) {
-            Ok(source) => recording.replace(source),
+        let begun = Instant::now();
+        match growing.record(match_id, Some(recording.source().file().ticks())) {
+            Ok(None) => {}
+            Ok(Some(source)) => recording.replace(source),
             Err(error) => tracing::warn!(match_id, error, "the history of a match cannot be read"),
         }
-        *refreshed = Instant::now();
+        *refreshed = Refreshed { at: Instant::now(), took: begun.elapsed() };
     }
 }
 
@@ -206,11 +209,18 @@ pub(crate) struct Recording<G: Game> {
     pub(crate) match_id: Option<u64>,
     goes_on: AtomicBool,
     source: RwLock<Arc<Source>>,
-    refreshed: Mutex<Instant>,
+    refreshed: Mutex<Refreshed>,
     pub(crate) reels: Reels<G>,
     pub(crate) survey: Survey,
     /// Who came, over the whole match.
     players: OnceLock<BTreeSet<u32>>,
+}
+
+/// When a match that goes on was last read, and how long that took.
+#[derive(Debug, Clone, Copy)]
+struct Refreshed {
+    at: Instant,
+    took: Duration,
 }
 
 /// A recorded match, as lists show it.
@@ -236,7 +246,7 @@ impl<G: Game> Recording<G> {
             match_id,
             goes_on: AtomicBool::new(match_id.is_some()),
             source: RwLock::new(source),
-            refreshed: Mutex::new(Instant::now()),
+            refreshed: Mutex::new(Refreshed { at: Instant::now(), took: Duration::ZERO }),
             reels: Reels::default(),
             survey: Survey::default(),
             players: OnceLock::new(),
@@ -336,3 +346,5 @@ pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
+/// Reading takes at most this part of the time, as one in so many.
+const REFRESH_SHARE: u32 = 10;

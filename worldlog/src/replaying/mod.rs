@@ -1,7 +1,7 @@
 //! Recorded matches, for people who look at them: over HTTP, and over the client protocol.
 //!
 //! Responsible for which matches a process shows (`library`), for playheads that are quick to move (`reels`), for what is
-//! known of a match as a whole (`survey`, `heat`), for answers (`http`, `causes`, `questions`, `frames`, `answers`), and for viewers who connect
+//! known of a match as a whole (`survey`, `heat`), for answers (`http` and what it routes to), and for viewers who connect
 //! as players do (`stage`, run by `theatre`). Not responsible for what is asked (`replay`) or for how players are told
 //! (`net-edge`).
 //!
@@ -10,6 +10,8 @@
 mod answers;
 mod aside;
 mod causes;
+mod commands;
+mod control;
 mod frames;
 mod heat;
 mod http;

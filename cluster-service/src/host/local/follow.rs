@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ecs_state::Game;
 
 use super::config::log_file;
-use super::export::{ExportError, Exported, Recorder};
+use super::export::{ExportError, Recorder};
 use super::log::CommandLog;
 use super::recovery::{Rerun, StartError, log_header};
 use crate::Service;
@@ -36,6 +36,8 @@ pub struct FollowedMatch {
     pub match_id: u64,
     /// Its label.
     pub label: String,
+    /// Ticks that were followed.
+    pub ticks: u64,
     /// Whether it goes on.
     pub is_open: bool,
 }
@@ -84,20 +86,14 @@ impl<G: Game> LogFollower<G> {
         self.recorders.iter().map(|(match_id, followed)| FollowedMatch {
             match_id: *match_id,
             label: followed.label.clone(),
+            ticks: followed.recorder.ticks(),
             is_open: followed.is_open,
         })
     }
 
-    /// Writes a match as far as it was followed.
-    ///
-    /// # Errors
-    /// When there is no such match, or the file cannot be written.
-    pub fn write(&self, match_id: u64, out: &Path) -> Result<Exported, ExportError> {
-        let missing = || {
-            let last = self.recorders.keys().last().copied().unwrap_or_default();
-            ExportError::NoMatch { match_id, log: self.log.clone(), last }
-        };
-        let followed = self.recorders.get(&match_id).ok_or_else(missing)?;
-        followed.recorder.clone().finish(out, self.rerun.checked)?.ok_or_else(missing)
+    /// A match file of what was followed; `None` for a match that was not met.
+    #[must_use]
+    pub fn file(&self, match_id: u64) -> Option<Vec<u8>> {
+        self.recorders.get(&match_id)?.recorder.clone().into_bytes()
     }
 }
