@@ -470,6 +470,32 @@ fn player_too_far_behind_gets_a_baseline_and_others_notice_nothing() {
 }
 
 #[test]
+fn a_baseline_of_an_earlier_tick_counts_only_when_a_recording_was_moved_there() {
+    let mut scene = Scene::with_players(2);
+    let EgressMessageT::MatchBaseline(earlier) = scene.service.baseline() else { unreachable!() };
+    scene.step();
+    scene.step();
+    let streams = scene.clients[&1].streams;
+    let mut late = earlier.clone();
+    scene.egress(&encode_egress(EgressMessageT::MatchBaseline(late.clone())));
+    assert_eq!(scene.clients[&1].streams, streams, "it is late");
+    late.rewound = true;
+    scene.egress(&encode_egress(EgressMessageT::MatchBaseline(late.clone())));
+    assert_eq!(scene.clients[&1].streams, streams, "it is of an earlier position, so it was moved since");
+    late.position += 1_000;
+    scene.egress(&encode_egress(EgressMessageT::MatchBaseline(late)));
+    scene.settle();
+    for id in [1, 2] {
+        let heard = &scene.clients[&id];
+        assert_eq!(heard.streams, streams + 1);
+        let frame = decode_server(RawFrame(&heard.state[0][4..])).unwrap();
+        let baseline = frame.message_as_baseline().unwrap();
+        assert_eq!((baseline.tick(), baseline.rewound()), (earlier.tick, true));
+    }
+    assert_eq!(scene.stats().hash_mismatches_total, 0);
+}
+
+#[test]
 fn resync_brings_a_baseline_and_too_many_are_too_fast() {
     let mut scene = Scene::with_players(1);
     for _ in 0..4 {
