@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arena::{Arena, Command};
 use ecs_state::{Input, MatchRng};
-use replay::{Change, FieldEdit, ForkError, ForkPlan, Forked, Reel, Source, fork, verify};
+use replay::{Change, FieldEdit, ForkError, ForkPlan, Forked, Reel, Source, capture, compare, fork, verify};
 
 const TICKS: u64 = 700;
 
@@ -196,6 +196,36 @@ fn other_content_counts_from_the_next_tick_on_and_the_same_content_changes_nothi
     }
     let bad = ForkPlan { content: Some(b"no content".to_vec()), ..ForkPlan::default() };
     assert!(matches!(try_fork(&source, &bad), Err(ForkError::Content(_))));
+}
+
+#[test]
+fn a_part_of_a_match_is_a_match_that_begins_with_the_keyframe_before() {
+    let source = arena(15);
+    let keyframes = source.keyframes();
+    assert!(keyframes.len() > 2, "{keyframes:?}");
+    for (from, to) in [(0, 0), (1, 1), (350, 360), (keyframes[1], keyframes[1]), (keyframes[1] + 1, 9_999), (700, 700)]
+    {
+        let captured = capture(&source, from..=to).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.wlm");
+        std::fs::write(&path, &captured.file).unwrap();
+        let report = verify::<Arena>(&path, |_, _| {}).unwrap();
+        assert_eq!((report.mismatches, report.ticks), (0, captured.last_tick - captured.first_tick), "{from}..{to}");
+        // The outcome of a tick is shown by playing it, not by a keyframe of it.
+        let before = keyframes.iter().rev().find(|tick| **tick < from).copied().unwrap_or_default();
+        assert_eq!((captured.first_tick, captured.last_tick), (before, to.min(TICKS)));
+        let part = played::source_of::<Arena>(&captured.file);
+        (before + 1..=to.min(TICKS)).for_each(|tick| assert_eq!(part.step_of(tick), source.step_of(tick)));
+        if captured.last_tick > captured.first_tick {
+            let tick = (captured.first_tick + captured.last_tick).div_ceil(2);
+            assert_eq!(first_difference(&check(&part, &ForkPlan { tick, ..ForkPlan::default() })), None);
+            assert_eq!(
+                compare::<Arena>(&source, &part, 5).unwrap().first_difference_tick,
+                None,
+                "side by side with the whole"
+            );
+        }
+    }
 }
 
 #[test]

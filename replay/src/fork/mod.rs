@@ -338,9 +338,13 @@ impl ForkPlan {
                 );
             }
             return match ticks_of(source.first_tick() + 1..=self.tick).last() {
-                Some(tick) => {
+                Some(tick) if is_one => {
                     nothing(change, format!("it came in tick {tick}; fork at a tick before that to change it"))
                 }
+                Some(tick) => nothing(
+                    change,
+                    format!("the last of it came in tick {tick}; fork at a tick before that to change it"),
+                ),
                 None => nothing(change, format!("there is no such command in the match up to tick {to}")),
             };
         }

@@ -156,7 +156,10 @@ fn text(forking: &Forking<'_>) -> String {
     if first.len() > SHOWN {
         lines.push(format!("  and {} more", first.len() - SHOWN));
     }
-    lines.push(format!("{differences_in_all} fields differ at tick {tick}; most of all"));
+    lines.push(match differences_in_all {
+        0 => format!("at tick {tick} nothing differs any more"),
+        _ => format!("{differences_in_all} fields differ at tick {tick}; most of all"),
+    });
     for field in fields.iter().take(SHOWN) {
         let name = format!("{}.{}", field.component, field.field);
         lines.push(format!("  {name} on {} entities, farthest apart:{}", field.entities, line(&field.largest)));
