@@ -26,6 +26,7 @@ mod error;
 mod file;
 mod match_file;
 mod player_time;
+mod steps;
 
 pub use chunk::{Chunk, ChunkFile, ChunkWriter, FileKind};
 pub use error::FileError;

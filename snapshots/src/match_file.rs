@@ -1,14 +1,14 @@
 //! One match as a file: header, content, then keyframes with the steps after each, then an index.
 //!
 //! ```text
-//! HEAD MatchHeader | CONT content | (KEYF keyframe | STEP [Step])* | INDX [(tick, offset of KEYF)]
+//! HEAD MatchHeader | CONT content | (KEYF keyframe | STEP ticks)* | INDX [(tick, offset of KEYF)]
 //! ```
 //!
-//! Values are postcard. A segment's steps begin with the tick after its keyframe. The first keyframe is that of the
+//! Values are postcard; `steps.rs` draws how the ticks of a segment stand in it. A segment's steps begin with the tick after its keyframe. The first keyframe is that of the
 //! match's opening, or, in a part of a match, of any tick.
 //!
-//! Version 1 knew neither where commands stood in the log ([`Step::origins`]) nor forks ([`MatchHeader::fork`]); it is
-//! read, with none of either.
+//! Version 2 had ticks one after the other (`[Step]`). Version 1 also knew neither where commands stood in the log
+//! ([`Step::origins`]) nor forks ([`MatchHeader::fork`]). Both are read; of version 1 with none of either.
 
 use std::path::Path;
 
@@ -16,9 +16,10 @@ use ecs_state::{Input, Keyframe};
 use protocol::Columns;
 use serde::{Deserialize, Serialize};
 
+use crate::steps::PackedSteps;
 use crate::{ChunkFile, ChunkWriter, FileError, FileKind, read_file};
 
-const KIND: FileKind = FileKind { magic: *b"WLMR", version: 2, oldest: 1, name: "match file" };
+const KIND: FileKind = FileKind { magic: *b"WLMR", version: 3, oldest: 1, name: "match file" };
 const HEAD: [u8; 4] = *b"HEAD";
 const CONT: [u8; 4] = *b"CONT";
 const KEYF: [u8; 4] = *b"KEYF";
@@ -137,10 +138,10 @@ impl MatchFile {
     /// With file, offset and reason.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
         let mut file = ChunkFile::decode(path, bytes, KIND)?;
-        let is_first_version = file.version() == 1;
-        let header = match is_first_version {
-            true => file.expect_value::<first_version::MatchHeader>(HEAD)?.into(),
-            false => file.expect_value::<MatchHeader>(HEAD)?,
+        let version = file.version();
+        let header = match version {
+            1 => file.expect_value::<first_version::MatchHeader>(HEAD)?.into(),
+            _ => file.expect_value::<MatchHeader>(HEAD)?,
         };
         let content = file.expect(CONT)?;
         if xxhash_rust::xxh3::xxh3_64(&content.bytes) != header.content_hash {
@@ -169,12 +170,17 @@ impl MatchFile {
                 let reason = format!("the keyframe is of tick {}, expected {expected}", keyframe.tick);
                 return Err(file.error(chunk.offset, reason));
             }
-            let steps = match is_first_version {
-                true => {
+            let steps = match version {
+                1 => {
                     let steps: Vec<first_version::Step> = file.expect_value(STEP)?;
                     steps.into_iter().map(Step::from).collect()
                 }
-                false => file.expect_value::<Vec<Step>>(STEP)?,
+                2 => file.expect_value::<Vec<Step>>(STEP)?,
+                _ => {
+                    let chunk = file.expect(STEP)?;
+                    let packed: PackedSteps = file.value(&chunk)?;
+                    packed.unpack().map_err(|reason| file.error(chunk.offset, reason))?
+                }
             };
             index.push((keyframe.tick, chunk.offset));
             next_tick = Some(keyframe.tick.saturating_add(steps.len() as u64));
@@ -226,7 +232,7 @@ impl MatchFileWriter {
 
     fn close_segment(&mut self) {
         if let Some(steps) = self.steps.take() {
-            self.chunks.push_value(STEP, &steps);
+            self.chunks.push_value(STEP, &PackedSteps::of(steps));
         }
     }
 
