@@ -4,9 +4,11 @@
 mod service;
 mod stage;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Client, ClientOptions, Outcome, Player, SendError, SessionEnd};
+use net_edge::{Certificates, EdgeConfig, EdgeServer};
 use protocol::EntityId;
 use protocol::cluster::IngressMessage;
 use protocol::frame::{Framer, RawFrame};
@@ -326,4 +328,14 @@ async fn datagrams_that_are_no_quic_are_ignored() {
     println!("{sent} datagrams");
     assert_eq!(stage.server.stats().connections, 1);
     stage.assert_undisturbed(&honest).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_taken_is_an_error_that_names_it() {
+    let stage = Stage::start();
+    let dir = tempfile::tempdir().unwrap();
+    let certificates = Certificates::self_signed(dir.path()).unwrap();
+    let config = EdgeConfig::new(stage.address(), Vec::new(), certificates);
+    let refused = EdgeServer::start(config, Arc::new(stage.cluster.clone())).err().unwrap();
+    assert!(refused.to_string().contains(&stage.address().to_string()), "{refused}");
 }

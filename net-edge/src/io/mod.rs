@@ -128,8 +128,8 @@ impl EdgeServer {
     /// When the address is taken, the certificate is of no use, or there is no thread.
     pub fn start(config: EdgeConfig, cluster: Arc<dyn Cluster>) -> Result<Self, StartError> {
         let listen = config.listen;
-        let runtime = runtime(config.threads).map_err(StartError::Thread)?;
-        let entered = runtime.enter();
+        let threads = Threads::new(config.threads).map_err(StartError::Thread)?;
+        let entered = threads.runtime().enter();
         let endpoint_config = quic::endpoint_config(config.certificates.seed());
         let server = quic::server_config(config.certificates.clone())?;
         let (endpoint, unproven) =
@@ -154,16 +154,15 @@ impl EdgeServer {
         drop(entered);
         let (end, ended) = oneshot::channel::<()>();
         let run = move || {
-            let others = [runtime.spawn(accepting), runtime.spawn(keeping)];
+            let others = [threads.runtime().spawn(accepting), threads.runtime().spawn(keeping)];
             // A runtime of one thread runs nothing but here.
-            runtime.block_on(async {
+            threads.runtime().block_on(async {
                 tokio::select! {
                     () = shell.run() => {}
                     _ = ended => {}
                 }
             });
             others.iter().for_each(JoinHandle::abort);
-            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("worldlog-edge".to_owned()).spawn(run);
         let threads = Some((end, thread.map_err(StartError::Thread)?));
@@ -212,16 +211,34 @@ impl EdgeServer {
 
 /// Where the edge runs. With one thread a packet is never handed from one thread to another, which costs more than all
 /// that is done with most of them.
-fn runtime(threads: usize) -> std::io::Result<Runtime> {
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
-        asked => asked,
-    };
-    let mut builder = match threads {
-        0 | 1 => runtime::Builder::new_current_thread(),
-        _ => runtime::Builder::new_multi_thread(),
-    };
-    builder.worker_threads(threads.clamp(1, EDGE_THREADS_MAX)).thread_name("worldlog-edge").enable_all().build()
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn new(threads: usize) -> std::io::Result<Self> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
+            asked => asked,
+        };
+        let mut builder = match threads {
+            0 | 1 => runtime::Builder::new_current_thread(),
+            _ => runtime::Builder::new_multi_thread(),
+        };
+        let builder = builder.worker_threads(threads.clamp(1, EDGE_THREADS_MAX)).thread_name("worldlog-edge");
+        Ok(Self(Some(builder.enable_all().build()?)))
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // An edge that did not start is dropped where nothing may be waited for.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Drop for EdgeServer {
