@@ -57,7 +57,11 @@ try {
   keys.left = await press("ArrowLeft", "ArrowLeft");
   keys.secondOn = await press("Shift+ArrowRight");
   keys.home = await press("Home");
-  keys.moment = await press("]");
+  // What happened is known once the server has played the match through.
+  for (let presses = 0; presses < 300 && !keys.moment; presses++) {
+    if (presses > 0) await page.waitForTimeout(100);
+    keys.moment = await press("]");
+  }
   keys.end = await press("End");
   await press("Home");
   await page.keyboard.press("Space");
