@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ecs_state::{Game, Keyframe, KeyframeError, MatchSetup, Simulation};
 use protocol::manifest::Manifest;
-use snapshots::{FileError, MatchFile, Segment, Step};
+use snapshots::{Damage, FileError, MatchFile, Salvaged, Segment, Step};
 use thiserror::Error;
 
 /// Why a match file cannot be played.
@@ -75,6 +75,15 @@ impl Source {
     /// When it is of another game, or its components are others.
     pub fn open_drifting<G: Game>(path: &Path) -> Result<Self, ReplayError> {
         Self::checked::<G>(path.to_owned(), MatchFile::open(path)?, false)
+    }
+
+    /// Opens a match file up to its first damage, which is told; `drifting` as [`Source::open_drifting`].
+    ///
+    /// # Errors
+    /// When nothing of it can be played by `G`.
+    pub fn open_salvaging<G: Game>(path: &Path, drifting: bool) -> Result<(Self, Option<Damage>), ReplayError> {
+        let Salvaged { file, damage } = MatchFile::salvage(path)?;
+        Ok((Self::checked::<G>(path.to_owned(), file, !drifting)?, damage))
     }
 
     /// Takes a match that is in memory; `path` is its name for people.

@@ -53,7 +53,17 @@ pub struct VerifyReport {
 /// # Errors
 /// When the file cannot be played at all. A mismatch is not an error but the report.
 pub fn verify<G: Game>(path: &Path, progress: impl FnMut(u64, u64) + Send) -> Result<VerifyReport, ReplayError> {
-    let source = Source::open::<G>(path)?;
+    verify_source::<G>(&Source::open::<G>(path)?, progress)
+}
+
+/// As [`verify`], of a file that is open.
+///
+/// # Errors
+/// When a keyframe does not load.
+pub fn verify_source<G: Game>(
+    source: &Source,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<VerifyReport, ReplayError> {
     let segments = &source.file.segments;
     let begun = Instant::now();
     let next = AtomicUsize::new(0);
@@ -64,7 +74,7 @@ pub fn verify<G: Game>(path: &Path, progress: impl FnMut(u64, u64) + Send) -> Re
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(segment) = segments.get(place) else { return Ok(findings) };
-            findings.run::<G>(&source, segment, segments.get(place + 1))?;
+            findings.run::<G>(source, segment, segments.get(place + 1))?;
             let (progress, done) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
             *done += segment.steps.len() as u64;
             progress(*done, ticks);
@@ -81,7 +91,7 @@ pub fn verify<G: Game>(path: &Path, progress: impl FnMut(u64, u64) + Send) -> Re
     let ended_ms = segments.iter().rev().find_map(|segment| segment.steps.last()).map_or(began_ms, |step| step.time_ms);
     let mut player_time = PlayerTime::default();
     segments.iter().flat_map(|segment| &segment.steps).for_each(|step| player_time.see(step));
-    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    let bytes = std::fs::metadata(&source.path).map_or(0, |file| file.len());
     Ok(VerifyReport {
         ticks,
         hashes_checked: findings.checked,

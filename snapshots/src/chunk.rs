@@ -107,7 +107,17 @@ pub struct ChunkFile {
     path: PathBuf,
     version: u16,
     chunks: std::vec::IntoIter<Chunk>,
+    count: usize,
     end: u64,
+}
+
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// The place of the chunk where it is; `None` in the first bytes of the file.
+    pub(crate) chunk: Option<u32>,
+    /// What.
+    pub(crate) error: FileError,
 }
 
 impl ChunkFile {
@@ -124,12 +134,24 @@ impl ChunkFile {
     /// # Errors
     /// With file, offset and reason.
     pub fn decode(path: &Path, bytes: &[u8], kind: FileKind) -> Result<Self, FileError> {
+        match Self::decode_sound(path, bytes, kind)? {
+            (file, None) => Ok(file),
+            (_, Some(fault)) => Err(fault.error),
+        }
+    }
+
+    /// Reads the chunks before the first damage, and says what that is.
+    ///
+    /// # Errors
+    /// When the file is of another kind or version, or ends within its first bytes.
+    pub(crate) fn decode_sound(path: &Path, bytes: &[u8], kind: FileKind) -> Result<(Self, Option<Fault>), FileError> {
         if bytes.get(..4) != Some(&kind.magic[..]) {
             let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).into_owned();
             return Err(FileError::Foreign { path: path.to_owned(), expected: kind.name, found });
         }
-        let cut = |offset: usize, part| FileError::Truncated { path: path.to_owned(), offset: offset as u64, part };
-        let head = bytes.get(..HEADER_BYTES).ok_or_else(|| cut(4, "the header"))?;
+        let part = "the header";
+        let cut = || FileError::Truncated { path: path.to_owned(), offset: 4, part };
+        let head = bytes.get(..HEADER_BYTES).ok_or_else(cut)?;
         let version = u16::from_le_bytes([head[4], head[5]]);
         if version > kind.version {
             return Err(FileError::Version { path: path.to_owned(), found: version, supported: kind.version });
@@ -137,35 +159,37 @@ impl ChunkFile {
         if version < kind.oldest {
             return Err(FileError::TooOld { path: path.to_owned(), found: version, oldest: kind.oldest });
         }
+        // Says nothing of what follows: the chunks are read nonetheless.
+        let reserved = (head[6..] != [0, 0]).then(|| {
+            let reason = "the header's last two bytes are not zero; it is damaged, take another copy".to_owned();
+            Fault { chunk: None, error: FileError::Content { path: path.to_owned(), offset: 6, reason } }
+        });
         let mut chunks = Vec::new();
         let mut offset = HEADER_BYTES;
-        loop {
-            let head = bytes.get(offset..offset + CHUNK_HEADER_BYTES).ok_or_else(|| cut(offset, "a chunk's header"))?;
-            let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
-            let (stored, raw) = (word(4) as usize, word(8) as usize);
-            let body = offset + CHUNK_HEADER_BYTES;
-            let stored_bytes = bytes.get(body..body.saturating_add(stored)).ok_or_else(|| cut(offset, "a chunk"))?;
-            let expected = u64::from_le_bytes(head[12..].try_into().expect("eight bytes"));
+        let fault = loop {
             let place = chunks.len() as u32;
-            let found = checksum(place, &head[..12], stored_bytes);
-            if found != expected {
-                let (path, offset) = (path.to_owned(), offset as u64);
-                return Err(FileError::Checksum { path, offset, chunk: place, expected, found });
-            }
-            let content = |reason: String| FileError::Content { path: path.to_owned(), offset: offset as u64, reason };
-            let unpacked = unpack(stored_bytes, raw).map_err(content)?;
-            let tag: [u8; 4] = head[..4].try_into().expect("four bytes");
-            let next = body + stored;
-            if tag == END {
-                if unpacked != place.to_le_bytes() || next != bytes.len() {
-                    return Err(content("the end does not fit what is before or after it; take another copy".into()));
+            match read_chunk(path, bytes, offset, place) {
+                Ok((chunk, _)) if chunk.tag == END => break None,
+                Ok((chunk, next)) => {
+                    chunks.push(chunk);
+                    offset = next;
                 }
-                let end = offset as u64;
-                return Ok(Self { path: path.to_owned(), version, chunks: chunks.into_iter(), end });
+                Err(error) => break Some(Fault { chunk: Some(place), error }),
             }
-            chunks.push(Chunk { tag, offset: offset as u64, bytes: unpacked });
-            offset = next;
-        }
+        };
+        let (count, end) = (chunks.len(), offset as u64);
+        Ok((Self { path: path.to_owned(), version, chunks: chunks.into_iter(), count, end }, reserved.or(fault)))
+    }
+
+    /// Where what was read ends: at the end of the file, or at the first damage.
+    pub(crate) const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// An error of the chunk that was taken last, or of one that is missing.
+    pub(crate) fn fault(&self, error: FileError) -> Fault {
+        let place = if error.offset() < self.end { self.count - self.chunks.len() - 1 } else { self.count };
+        Fault { chunk: Some(place as u32), error }
     }
 
     /// The file.
@@ -227,6 +251,30 @@ impl ChunkFile {
             Err(error) => Err(self.error(chunk.offset, format!("chunk {name} does not decode: {error}"))),
         }
     }
+}
+
+/// The chunk at an offset, and where the next one begins. The end must be that of the file.
+fn read_chunk(path: &Path, bytes: &[u8], offset: usize, place: u32) -> Result<(Chunk, usize), FileError> {
+    let cut = |part| FileError::Truncated { path: path.to_owned(), offset: offset as u64, part };
+    let head = bytes.get(offset..offset + CHUNK_HEADER_BYTES).ok_or_else(|| cut("a chunk's header"))?;
+    let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+    let (stored, raw) = (word(4) as usize, word(8) as usize);
+    let body = offset + CHUNK_HEADER_BYTES;
+    let stored_bytes = bytes.get(body..body.saturating_add(stored)).ok_or_else(|| cut("a chunk"))?;
+    let expected = u64::from_le_bytes(head[12..].try_into().expect("eight bytes"));
+    let found = checksum(place, &head[..12], stored_bytes);
+    if found != expected {
+        let (path, offset) = (path.to_owned(), offset as u64);
+        return Err(FileError::Checksum { path, offset, chunk: place, expected, found });
+    }
+    let content = |reason: String| FileError::Content { path: path.to_owned(), offset: offset as u64, reason };
+    let unpacked = unpack(stored_bytes, raw).map_err(content)?;
+    let tag: [u8; 4] = head[..4].try_into().expect("four bytes");
+    let next = body + stored;
+    if tag == END && (unpacked != place.to_le_bytes() || next != bytes.len()) {
+        return Err(content("the end does not fit what is before or after it; take another copy".into()));
+    }
+    Ok((Chunk { tag, offset: offset as u64, bytes: unpacked }, next))
 }
 
 fn unpack(stored: &[u8], raw: usize) -> Result<Vec<u8>, String> {

@@ -92,4 +92,20 @@ pub enum FileError {
         /// What is wrong.
         reason: String,
     },
+    /// So damaged that nothing of it can be played.
+    #[error("{0}; nothing of it can be salvaged: that takes header, content and first keyframe, each whole")]
+    Lost(#[source] Box<FileError>),
+}
+
+impl FileError {
+    /// Where in the file it is wrong, in bytes; 0 where the system refused.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        match self {
+            Self::Io { .. } | Self::Foreign { .. } => 0,
+            Self::Version { .. } | Self::TooOld { .. } => 4,
+            Self::Truncated { offset, .. } | Self::Checksum { offset, .. } | Self::Content { offset, .. } => *offset,
+            Self::Lost(why) => why.offset(),
+        }
+    }
 }

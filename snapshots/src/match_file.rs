@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::steps::PackedSteps;
 use crate::{ChunkFile, ChunkWriter, FileError, FileKind, read_file};
 
-const KIND: FileKind = FileKind { magic: *b"WLMR", version: 3, oldest: 1, name: "match file" };
+pub(crate) const KIND: FileKind = FileKind { magic: *b"WLMR", version: 3, oldest: 1, name: "match file" };
 const HEAD: [u8; 4] = *b"HEAD";
 const CONT: [u8; 4] = *b"CONT";
 const KEYF: [u8; 4] = *b"KEYF";
@@ -138,8 +138,14 @@ impl MatchFile {
     /// With file, offset and reason.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
         let mut file = ChunkFile::decode(path, bytes, KIND)?;
-        let version = file.version();
-        let header = match version {
+        let mut read = Self::opening(&mut file)?;
+        read.take_segments(&mut file)?;
+        Ok(read)
+    }
+
+    /// Header and content, without a segment.
+    pub(crate) fn opening(file: &mut ChunkFile) -> Result<Self, FileError> {
+        let header = match file.version() {
             1 => file.expect_value::<first_version::MatchHeader>(HEAD)?.into(),
             _ => file.expect_value::<MatchHeader>(HEAD)?,
         };
@@ -147,17 +153,22 @@ impl MatchFile {
         if xxhash_rust::xxh3::xxh3_64(&content.bytes) != header.content_hash {
             return Err(file.error(content.offset, "the content is not that of the header"));
         }
-        let mut segments: Vec<Segment> = Vec::new();
+        Ok(Self { header, content: content.bytes, segments: Vec::new() })
+    }
+
+    /// Adds the segments, up to the end. What came before an error is there: a segment whose steps are not readable
+    /// has none.
+    pub(crate) fn take_segments(&mut self, file: &mut ChunkFile) -> Result<(), FileError> {
         let mut index = Vec::new();
         let mut next_tick = None;
         while let Some(chunk) = file.next_chunk() {
             if chunk.tag == INDX {
                 let written: Vec<(u64, u64)> = file.value(&chunk)?;
-                if written != index || segments.is_empty() {
+                if written != index || self.segments.is_empty() {
                     return Err(file.error(chunk.offset, "the index is not that of the keyframes"));
                 }
                 return match file.next_chunk() {
-                    None => Ok(Self { header, content: content.bytes, segments }),
+                    None => Ok(()),
                     Some(extra) => Err(file.error(extra.offset, "chunks follow the index")),
                 };
             }
@@ -166,33 +177,35 @@ impl MatchFile {
             }
             let keyframe =
                 Keyframe::decode(&chunk.bytes).map_err(|error| file.error(chunk.offset, error.to_string()))?;
-            if let Some(expected) = next_tick.filter(|expected| *expected != keyframe.tick) {
-                let reason = format!("the keyframe is of tick {}, expected {expected}", keyframe.tick);
-                return Err(file.error(chunk.offset, reason));
+            let tick = keyframe.tick;
+            if let Some(expected) = next_tick.filter(|expected| *expected != tick) {
+                return Err(file.error(chunk.offset, format!("the keyframe is of tick {tick}, expected {expected}")));
             }
-            let steps = match version {
-                1 => {
-                    let steps: Vec<first_version::Step> = file.expect_value(STEP)?;
-                    steps.into_iter().map(Step::from).collect()
-                }
-                2 => file.expect_value::<Vec<Step>>(STEP)?,
-                _ => {
-                    let chunk = file.expect(STEP)?;
-                    let packed: PackedSteps = file.value(&chunk)?;
-                    packed.unpack().map_err(|reason| file.error(chunk.offset, reason))?
-                }
-            };
-            index.push((keyframe.tick, chunk.offset));
-            next_tick = Some(keyframe.tick.saturating_add(steps.len() as u64));
-            segments.push(Segment { keyframe, steps });
+            self.segments.push(Segment { keyframe, steps: Vec::new() });
+            let steps = take_steps(file)?;
+            index.push((tick, chunk.offset));
+            next_tick = Some(tick.saturating_add(steps.len() as u64));
+            self.segments.last_mut().expect("one was added").steps = steps;
         }
-        Err(file.error(0, "the index is missing"))
+        Err(file.error(file.end(), "the index is missing"))
     }
 
     /// Ticks in the file.
     #[must_use]
     pub fn ticks(&self) -> u64 {
         self.segments.iter().map(|segment| segment.steps.len() as u64).sum()
+    }
+}
+
+fn take_steps(file: &mut ChunkFile) -> Result<Vec<Step>, FileError> {
+    match file.version() {
+        1 => Ok(file.expect_value::<Vec<first_version::Step>>(STEP)?.into_iter().map(Step::from).collect()),
+        2 => file.expect_value(STEP),
+        _ => {
+            let chunk = file.expect(STEP)?;
+            let packed: PackedSteps = file.value(&chunk)?;
+            packed.unpack().map_err(|reason| file.error(chunk.offset, reason))
+        }
     }
 }
 
