@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use ecs_state::{EntityId, Game};
-use replay::{Expression, Search, Source, find};
+use replay::{Expression, Search, find};
 use serde::Serialize;
 
 use super::progress::Progress;
 use super::{Answer, Done, Failure};
+use crate::replaying::Opening;
 
 #[derive(Debug, Args)]
 #[command(
@@ -53,9 +54,8 @@ pub(super) struct Arguments {
     /// The expression stays true once it is: bisect
     #[arg(long, conflicts_with = "all")]
     monotone: bool,
-    /// Search a match of other rules or content too, as this build plays it
-    #[arg(long)]
-    drift: bool,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 #[derive(Serialize)]
@@ -65,8 +65,7 @@ struct Found {
 
 pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
     let failed = |error: &dyn std::error::Error| Failure::Failed(error.to_string());
-    let open = if arguments.drift { Source::open_drifting::<G> } else { Source::open::<G> };
-    let source = Arc::new(open(&arguments.file).map_err(|error| failed(&error))?);
+    let source = Arc::new(arguments.opening.open::<G>(&arguments.file).map_err(|error| failed(&error))?);
     let text = &arguments.expression;
     let expression = Expression::parse(text, source.manifest(), arguments.entity.map(EntityId))
         .map_err(|error| Failure::Usage(if answer.json { error.to_string() } else { error.pointed(text) }))?;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use ecs_state::Game;
 
 use super::{Answer, Done, Failure, live, serve, table};
+use crate::replaying::{Opening, Salvage};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -19,6 +20,8 @@ pub(super) struct Arguments {
     /// Compare every tick and keyframe with what was recorded; this is what replay does today
     #[arg(long)]
     verify: bool,
+    #[command(flatten)]
+    salvage: Salvage,
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,7 +39,9 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
         return Err(Failure::Usage("say --verify: comparing is what this version can do with a match".to_owned()));
     }
     let shows_progress = std::io::stderr().is_terminal();
-    let report = replay::verify::<G>(&file, |done, all| {
+    let opening = Opening { drift: false, salvage: arguments.salvage };
+    let source = opening.open::<G>(&file).map_err(|error| Failure::Failed(error.to_string()))?;
+    let report = replay::verify_source::<G>(&source, |done, all| {
         if shows_progress {
             eprint!("\r\x1b[2Ktick {done} of {all}");
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Answer, Done, Failure, loopback, runtime, table, to_hex};
-use crate::replaying::{ReplayOptions, ReplayServer};
+use crate::replaying::{Opening, ReplayOptions, ReplayServer};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -28,9 +28,8 @@ pub(super) struct Arguments {
     /// Where game clients connect to look on, UDP; port 0 takes any
     #[arg(long, default_value = "127.0.0.1:4433")]
     listen: SocketAddr,
-    /// Show files of other rules or content too; what they show may differ from what was played
-    #[arg(long)]
-    drift: bool,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 #[derive(Serialize)]
@@ -50,9 +49,9 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
 async fn serve<G: Game>(arguments: Arguments, answer: Answer) -> Done {
     let hear = |kind| signal(kind).map_err(|error| Failure::Failed(format!("listening to signals: {error}")));
     let (mut term, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
-    let Arguments { paths, http, listen, drift } = arguments;
+    let Arguments { paths, http, listen, opening } = arguments;
     let server = tokio::select! {
-        started = ReplayServer::start::<G>(ReplayOptions { paths, http, listen, drift }) => started?,
+        started = ReplayServer::start::<G>(ReplayOptions { paths, http, listen, opening }) => started?,
         _ = term.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use clap::Args;
 use ecs_state::Game;
 use replay::{
-    CAUSE_TICKS_MAX, FieldPath, Source, Value, WHY_WRITERS, WHY_WRITERS_MAX, Why, WhyOptions, WhyProgress, Writer,
-    WriterKind, why,
+    CAUSE_TICKS_MAX, FieldPath, Value, WHY_WRITERS, WHY_WRITERS_MAX, Why, WhyOptions, WhyProgress, Writer, WriterKind,
+    why,
 };
 
 use super::at::FileAt;
 use super::progress::Progress;
 use super::{Answer, Done, Failure};
+use crate::replaying::Opening;
 
 #[derive(Debug, Args)]
 #[command(
@@ -42,9 +43,8 @@ pub(super) struct Arguments {
     /// Take the command of any player for a cause, not only of those who have to do with the write
     #[arg(long)]
     anyone: bool,
-    /// Ask a match of other rules or content too, as this build plays it
-    #[arg(long)]
-    drift: bool,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 fn depths() -> impl clap::builder::TypedValueParser<Value = u64> {
@@ -53,8 +53,7 @@ fn depths() -> impl clap::builder::TypedValueParser<Value = u64> {
 
 pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
     let failed = |error: &dyn std::error::Error| Failure::Failed(error.to_string());
-    let open = if arguments.drift { Source::open_drifting::<G> } else { Source::open::<G> };
-    let source = Arc::new(open(&arguments.at.path).map_err(|error| failed(&error))?);
+    let source = Arc::new(arguments.opening.open::<G>(&arguments.at.path).map_err(|error| failed(&error))?);
     let path =
         FieldPath::parse(&arguments.field, source.manifest()).map_err(|error| Failure::Usage(error.to_string()))?;
     let tick = arguments.at.tick.unwrap_or_else(|| source.last_tick());

@@ -13,6 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::limits::{FORKS_MAX, RECORDINGS_MAX};
+use super::opening::Opening;
 use super::reels::Reels;
 use super::survey::Survey;
 
@@ -69,8 +70,8 @@ impl<G: Game> Library<G> {
     ///
     /// # Errors
     /// When nothing is left.
-    pub(crate) fn open(paths: &[PathBuf], drifting: bool) -> Result<Self, LibraryError> {
-        let open = |path: &Path| if drifting { Source::open_drifting::<G>(path) } else { Source::open::<G>(path) };
+    pub(crate) fn open(paths: &[PathBuf], opening: Opening) -> Result<Self, LibraryError> {
+        let open = |path: &Path| opening.open::<G>(path);
         let library = Self { recordings: RwLock::default(), growing: None, last_number: AtomicU64::new(0) };
         for path in paths {
             if !path.is_dir() {

@@ -10,6 +10,7 @@ use protocol::limits::DATAGRAMS_PER_SECOND_CEILING;
 
 use super::http::Desk;
 use super::library::Library;
+use super::opening::Opening;
 use super::stage::Stage;
 use super::theatre::Theatre;
 use crate::http::browser::{Browsers, OpenMatches};
@@ -25,8 +26,8 @@ pub(crate) struct ReplayOptions {
     pub(crate) http: SocketAddr,
     /// Where viewers connect, UDP.
     pub(crate) listen: SocketAddr,
-    /// Whether files of other rules or content may pass.
-    pub(crate) drift: bool,
+    /// What of them may be amiss.
+    pub(crate) opening: Opening,
 }
 
 /// Recordings that are shown, until it stops.
@@ -48,8 +49,8 @@ impl ReplayServer {
     /// What is wrong and what to do, as text for people.
     pub(crate) async fn start<G: Game>(options: ReplayOptions) -> Result<Self, String> {
         install_recorder();
-        let ReplayOptions { paths, http, listen, drift } = options;
-        let opened = tokio::task::spawn_blocking(move || Library::<G>::open(&paths, drift)).await;
+        let ReplayOptions { paths, http, listen, opening } = options;
+        let opened = tokio::task::spawn_blocking(move || Library::<G>::open(&paths, opening)).await;
         let library = opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let library = Arc::new(library);
         let files = library.list().len();
