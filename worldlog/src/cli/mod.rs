@@ -20,6 +20,7 @@ mod regress;
 mod replay;
 mod serve;
 mod service;
+mod show;
 mod shrink;
 mod snapshot;
 mod status;
@@ -77,6 +78,10 @@ enum Verb {
     Why(why::Arguments),
     /// Say when something was so in a recorded match: ticks at which an expression holds
     Find(find::Arguments),
+    /// Show a state of a recorded match
+    Show(show::ShowArguments),
+    /// Say what differs between two states of recorded matches
+    Diff(show::DiffArguments),
     /// Play a recorded match again with something changed, and say what differs
     Fork(fork::Arguments),
     /// Play a folder of recorded matches with this build's rules, and say which differ, where and by what
@@ -150,6 +155,8 @@ pub(crate) fn run<G: Game>(content: GameContent) -> ExitCode {
         Some(Verb::Replay(arguments)) => replay::run::<G>(arguments, answer),
         Some(Verb::Export(arguments)) => export::run::<G>(&arguments, answer),
         Some(Verb::Why(arguments)) => why::run::<G>(&arguments, answer),
+        Some(Verb::Show(arguments)) => show::show::<G>(&arguments, answer),
+        Some(Verb::Diff(arguments)) => show::diff::<G>(&arguments, answer),
         Some(Verb::Find(arguments)) => find::run::<G>(&arguments, answer),
         Some(Verb::Fork(arguments)) => fork::run::<G>(&arguments, answer),
         Some(Verb::Regress(arguments)) => regress::run::<G>(&arguments, answer),

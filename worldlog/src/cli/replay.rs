@@ -2,12 +2,16 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use ecs_state::Game;
+use replay::{Reel, ReplayError, Source};
+use serde_json::json;
 
 use super::{Answer, Done, Failure, live, serve, table};
-use crate::replaying::{Opening, Salvage};
+use crate::replaying::Opening;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -17,11 +21,14 @@ pub(super) struct Arguments {
     /// The match file (.wlm)
     #[arg(required = true)]
     file: Option<PathBuf>,
-    /// Compare every tick and keyframe with what was recorded; this is what replay does today
+    /// Compare every tick and keyframe with what was recorded
     #[arg(long)]
     verify: bool,
+    /// Run to this tick and say what is there; without it, to the end
+    #[arg(long, value_name = "T", conflicts_with = "verify")]
+    to: Option<u64>,
     #[command(flatten)]
-    salvage: Salvage,
+    opening: Opening,
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,12 +42,12 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
         return serve::run::<G>(arguments, answer);
     }
     let file = arguments.file.expect("clap asks for it");
-    if !arguments.verify {
-        return Err(Failure::Usage("say --verify: comparing is what this version can do with a match".to_owned()));
+    let source = arguments.opening.open::<G>(&file).map_err(|error| Failure::Failed(error.to_string()))?;
+    if !arguments.verify && !arguments.opening.drift {
+        return run_to::<G>(source, arguments.to, answer);
     }
+    // Who lets it drift wants to know where it does.
     let shows_progress = std::io::stderr().is_terminal();
-    let opening = Opening { drift: false, salvage: arguments.salvage };
-    let source = opening.open::<G>(&file).map_err(|error| Failure::Failed(error.to_string()))?;
     let report = replay::verify_source::<G>(&source, |done, all| {
         if shows_progress {
             eprint!("\r\x1b[2Ktick {done} of {all}");
@@ -75,4 +82,38 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
         None => eprintln!("worldlog: {} recorded keyframes are not the world that was reached", report.mismatches),
     }
     Err(Failure::Found)
+}
+
+/// Runs every tick up to one, and compares the hash there.
+fn run_to<G: Game>(source: Source, to: Option<u64>, answer: Answer) -> Done {
+    let failed = |error: ReplayError| Failure::Failed(error.to_string());
+    let to = to.unwrap_or_else(|| source.last_tick());
+    let begun = Instant::now();
+    let mut reel = Reel::<G>::new(Arc::new(source)).map_err(failed)?;
+    if to < reel.tick() || to > reel.source().last_tick() {
+        // The refusal names the ticks that there are.
+        reel.seek(to).map_err(failed)?;
+    }
+    while reel.tick() < to && reel.step().is_some() {}
+    let (tick, columns) = (reel.tick(), reel.columns());
+    let hash = columns.total_hash();
+    let recorded = reel.source().step_of(tick).map(|step| step.hash);
+    let is_equal = recorded.is_none_or(|recorded| recorded == hash);
+    let seconds = begun.elapsed().as_secs_f64();
+    let object = json!({
+        "tick": tick,
+        "hash": format!("{hash:016x}"),
+        "is_as_recorded": is_equal,
+        "entities": columns.entity_count(),
+        "seconds": seconds,
+    });
+    answer.give(&object, || {
+        table(&[
+            ("tick", tick.to_string()),
+            ("hash", format!("{hash:016x}{}", if is_equal { ", as recorded" } else { ", NOT as recorded" })),
+            ("entities", columns.entity_count().to_string()),
+            ("seconds", format!("{seconds:.3}")),
+        ])
+    });
+    if is_equal { Ok(()) } else { Err(Failure::Found) }
 }

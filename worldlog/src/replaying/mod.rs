@@ -30,6 +30,6 @@ mod theatre;
 pub(crate) use aside::is_aside;
 pub(crate) use http::Desk;
 pub(crate) use library::{Growing, GrowingMatch, Library, lock, players_in};
-pub(crate) use opening::{Opening, Salvage};
+pub(crate) use opening::Opening;
 pub(crate) use page::routes as page_routes;
 pub(crate) use server::{ReplayOptions, ReplayServer};
