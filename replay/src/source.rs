@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ecs_state::{Game, Keyframe, KeyframeError, MatchSetup, Simulation};
-use protocol::manifest::Manifest;
+use ecs_state::{Game, Keyframe, KeyframeError, Simulation};
+use protocol::manifest::{Layout, Manifest, ManifestError};
 use snapshots::{Damage, FileError, MatchFile, Salvaged, Segment, Step};
 use thiserror::Error;
 
@@ -14,8 +14,18 @@ pub enum ReplayError {
     /// The file is damaged, of another kind or of a newer build.
     #[error(transparent)]
     File(#[from] FileError),
+    /// It is of another game.
+    #[error("{}: the match is of the game {recorded}, this build plays {ours}; open it with a build of {recorded}", .path.display())]
+    OtherGame {
+        /// The file.
+        path: PathBuf,
+        /// The file's.
+        recorded: String,
+        /// Ours.
+        ours: &'static str,
+    },
     /// It was played with other rules.
-    #[error("{}: {what} differs: the match was played with {recorded}, this build has {ours}; replay it with that build", .path.display())]
+    #[error("{}: {what} differs: the match was played with {recorded}, this build has {ours}; open it with the build that played it, of rules version {version}, or as this build plays it (--drift)", .path.display())]
     OtherRules {
         /// The file.
         path: PathBuf,
@@ -25,8 +35,34 @@ pub enum ReplayError {
         recorded: String,
         /// Ours.
         ours: String,
+        /// The rules version that it was played with.
+        version: u32,
     },
-    /// A keyframe or the content does not load.
+    /// Its rows are not those of this build's components, so that not even a drifting replay can begin.
+    #[error("{}: this build cannot read its states: {reason}; open it with the build that played it, of rules version {version}", .path.display())]
+    OtherComponents {
+        /// The file.
+        path: PathBuf,
+        /// The first component that is not the same; `None` when what the file's are cannot be read.
+        component: Option<String>,
+        /// In which way.
+        reason: String,
+        /// The rules version that it was played with.
+        version: u32,
+    },
+    /// This build's game does not take the content that the match was played with.
+    #[error("{}: this build does not load the content of the match (xxh3 {hash:016x}): {reason}; open it with the build that played it, of rules version {version}", .path.display())]
+    OtherContent {
+        /// The file.
+        path: PathBuf,
+        /// xxh3-64 of the content.
+        hash: u64,
+        /// What the game says.
+        reason: String,
+        /// The rules version that it was played with.
+        version: u32,
+    },
+    /// A keyframe does not load.
     #[error("{}: {source}", .path.display())]
     Keyframe {
         /// The file.
@@ -58,6 +94,15 @@ pub struct Source {
     pub(crate) path: PathBuf,
     pub(crate) file: MatchFile,
     manifest: Arc<Manifest>,
+    other_component: Option<OtherComponent>,
+}
+
+/// A component that is not the same in the file and in this build.
+#[derive(Debug, Clone)]
+pub(crate) struct OtherComponent {
+    pub(crate) name: String,
+    /// In which way.
+    pub(crate) reason: String,
 }
 
 impl Source {
@@ -69,10 +114,11 @@ impl Source {
         Self::from_file::<G>(path.to_owned(), MatchFile::open(path)?)
     }
 
-    /// Opens a match file that may have been played with other rules. What is played may differ from what was.
+    /// Opens a match file that may have been played with other rules. What is played may differ from what was; where
+    /// components are others nothing can be played at all, which [`crate::Reel::new`] says.
     ///
     /// # Errors
-    /// When it is of another game, or its components are others.
+    /// When it is of another game, or its manifest is not readable.
     pub fn open_drifting<G: Game>(path: &Path) -> Result<Self, ReplayError> {
         Self::checked::<G>(path.to_owned(), MatchFile::open(path)?, false)
     }
@@ -98,17 +144,36 @@ impl Source {
         let manifest = Simulation::<G>::manifest()?;
         let header = &file.header;
         let with_hash = |bytes: &[u8]| format!("{:#018x}", xxhash_rust::xxh3::xxh3_64(bytes));
+        if header.game != G::NAME {
+            return Err(ReplayError::OtherGame { path, recorded: header.game.clone(), ours: G::NAME });
+        }
         let compared = [
-            ("the game", true, header.game.clone(), G::NAME.to_owned()),
-            ("the rules version", is_strict, header.rules_version.to_string(), G::RULES_VERSION.to_string()),
-            ("the manifest", is_strict, with_hash(&header.manifest), format!("{:#018x}", manifest.hash())),
+            ("the rules version", header.rules_version.to_string(), G::RULES_VERSION.to_string()),
+            ("the manifest", with_hash(&header.manifest), format!("{:#018x}", manifest.hash())),
         ];
-        for (what, matters, recorded, ours) in compared {
-            if matters && recorded != ours {
-                return Err(ReplayError::OtherRules { path, what, recorded, ours });
+        let version = header.rules_version;
+        for (what, recorded, ours) in compared {
+            if is_strict && recorded != ours {
+                return Err(ReplayError::OtherRules { path, what, recorded, ours, version });
             }
         }
-        Ok(Self { path, file, manifest })
+        let other_component = other_component(&header.manifest, &manifest).map_err(|error| {
+            let reason = format!("what its components are cannot be read: {error}");
+            ReplayError::OtherComponents { path: path.clone(), component: None, reason, version }
+        })?;
+        Ok(Self { path, file, manifest, other_component })
+    }
+
+    /// The first component whose rows are not read as they were written; then nothing of the file can be played.
+    pub(crate) const fn other_component(&self) -> Option<&OtherComponent> {
+        self.other_component.as_ref()
+    }
+
+    /// Whether its rows can be read.
+    pub(crate) fn check_components(&self) -> Result<(), ReplayError> {
+        let Some(OtherComponent { name, reason }) = self.other_component.clone() else { return Ok(()) };
+        let (path, version) = (self.path.clone(), self.file.header.rules_version);
+        Err(ReplayError::OtherComponents { path, component: Some(name), reason, version })
     }
 
     /// Where the file is.
@@ -173,11 +238,41 @@ impl Source {
         self.file.segments.get(after.checked_sub(1)?)
     }
 
+    /// The world of a keyframe, with the content that the match had there.
     pub(crate) fn restore<G: Game>(&self, keyframe: &Keyframe) -> Result<Simulation<G>, ReplayError> {
-        let header = &self.file.header;
-        let setup =
-            MatchSetup { match_id: header.match_id, seed: header.seed, content: self.content_at(keyframe.tick) };
-        Simulation::restore(setup, Arc::new(keyframe.clone()))
-            .map_err(|source| ReplayError::Keyframe { path: self.path.clone(), source })
+        let content = self.content_at(keyframe.tick);
+        self.restore_with(&Arc::new(keyframe.clone()), Arc::clone(&content)).map_err(|error| match error {
+            ReplayError::Keyframe { path, source: KeyframeError::Content(refusal) } => ReplayError::OtherContent {
+                path,
+                hash: xxhash_rust::xxh3::xxh3_64(&content),
+                reason: refusal.to_string(),
+                version: self.file.header.rules_version,
+            },
+            other => other,
+        })
     }
+}
+
+/// The first component that is not the same in a recorded manifest, and how; `None` when rows mean the same. Names of
+/// refusals, commands and hints on interest are no state.
+fn other_component(recorded: &[u8], ours: &Manifest) -> Result<Option<OtherComponent>, ManifestError> {
+    if recorded == ours.bytes() {
+        return Ok(None);
+    }
+    let recorded = Manifest::decode(recorded)?;
+    let shape = |layout: &Layout| (layout.number, layout.visibility, layout.width, layout.fields.clone());
+    let changed = recorded.layouts().iter().find_map(|layout| {
+        let how = match ours.index_of(layout.number).map(|index| &ours.layouts()[index]) {
+            None => "is no component of this build",
+            Some(here) if shape(layout) != shape(here) => "has other fields in this build",
+            Some(_) => return None,
+        };
+        Some((layout, how))
+    });
+    let added = || ours.layouts().iter().find(|layout| recorded.index_of(layout.number).is_none());
+    let other = changed.or_else(|| Some((added()?, "is new in this build")));
+    Ok(other.map(|(Layout { name, number, .. }, how)| OtherComponent {
+        name: name.clone(),
+        reason: format!("{name} (number {number}) {how}"),
+    }))
 }

@@ -9,9 +9,10 @@ mod match_of;
 
 use std::fs;
 
-use ecs_state::{Game, Input};
+use ecs_state::{Game, Input, Simulation};
 use games::{AtRate, Command, NewRules, OnCommand, PLANTED, Slow};
-use replay::{ReplayError, VerifyReport, verify};
+use protocol::manifest::{FieldKind, Layout, Manifest, Sync, Visibility};
+use replay::{ReplayError, Source, VerifyReport, verify, verify_source};
 use snapshots::{FileError, MatchFile};
 use tempfile::tempdir;
 
@@ -122,12 +123,57 @@ fn other_rules_are_refused_with_what_differs() {
     let error = try_verify::<NewRules>(&bytes).unwrap_err();
     assert!(matches!(error, ReplayError::OtherRules { what: "the rules version", .. }), "{error}");
     assert!(error.to_string().contains("played with 1, this build has 2"), "{error}");
+    assert!(error.to_string().contains("of rules version 1, or as this build plays it (--drift)"), "{error}");
     let error = try_verify::<Slow>(&bytes).unwrap_err();
     assert!(matches!(error, ReplayError::OtherRules { what: "the manifest", .. }), "another rate: {error}");
     let mut file = match_of::play::<AtRate>(5, 30, b"").0;
     file.header.game = "chess".to_owned();
     let error = try_verify::<AtRate>(&match_of::write(&file)).unwrap_err();
-    assert!(matches!(error, ReplayError::OtherRules { what: "the game", .. }), "{error}");
+    assert!(matches!(error, ReplayError::OtherGame { .. }), "{error}");
+    assert!(error.to_string().contains("chess"), "{error}");
+}
+
+/// Opens a match whatever its rules, and plays it.
+fn drift<G: Game>(bytes: &[u8]) -> Result<VerifyReport, ReplayError> {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("match.wlm");
+    fs::write(&path, bytes).unwrap();
+    verify_source::<G>(&Source::open_drifting::<G>(&path)?, |_, _| {})
+}
+
+#[test]
+fn other_rules_may_drift_and_where_they_do_is_told() {
+    let same = drift::<NewRules>(&match_of::write(&match_of::play::<AtRate>(5, 30, b"").0)).unwrap();
+    assert_eq!((same.ticks, same.mismatches), (30, 0), "another version of rules that do the same");
+    games::set_odd(true);
+    let odd = match_of::play::<AtRate>(5, 30, games::ODD).0;
+    games::set_odd(false);
+    let report = drift::<NewRules>(&match_of::write(&odd)).unwrap();
+    let first = report.first_difference.unwrap();
+    assert_eq!((report.ticks, first.tick, first.component.as_deref()), (30, 1, Some("Bell")));
+}
+
+#[test]
+fn rows_of_other_components_are_not_played_as_if_they_were_ours() {
+    let manifest = Simulation::<AtRate>::manifest().unwrap();
+    let with = |layouts: Vec<Layout>| {
+        let mut file = match_of::play::<AtRate>(5, 30, b"").0;
+        let changed = Manifest::new("bank", 1, 30_000, layouts, Vec::new(), &[]).unwrap();
+        file.header.manifest = changed.bytes().to_vec();
+        drift::<AtRate>(&match_of::write(&file)).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(with(manifest.layouts().to_vec()), Ok(()), "refusals are no state");
+    let mut renamed = manifest.layouts().to_vec();
+    renamed[1].fields[0].name = "debts".to_owned();
+    // Whose rows are of the same length: nothing else would tell.
+    let error = with(renamed).unwrap_err();
+    assert!(error.contains("Purse (number 1) has other fields") && error.contains("rules version 1"), "{error}");
+    let error = with(manifest.layouts()[..2].to_vec()).unwrap_err();
+    assert!(error.contains("Bell (number 2) is new in this build"), "{error}");
+    let mut more = manifest.layouts().to_vec();
+    more.push(Layout::new(9, "Debt", Visibility::Everyone, Sync::Plain, [("coins".to_owned(), FieldKind::U32, 0)]));
+    let error = with(more).unwrap_err();
+    assert!(error.contains("Debt (number 9) is no component of this build"), "{error}");
 }
 
 #[test]
@@ -144,6 +190,6 @@ fn a_damaged_file_is_an_error_not_a_mismatch() {
     file.content = games::BAD_CONTENT.to_vec();
     file.header.content_hash = xxhash_rust::xxh3::xxh3_64(games::BAD_CONTENT);
     let error = try_verify::<Slow>(&match_of::write(&file)).unwrap_err();
-    assert!(matches!(error, ReplayError::Keyframe { .. }), "{error}");
+    assert!(matches!(error, ReplayError::OtherContent { version: 1, .. }), "{error}");
     assert!(error.to_string().contains("match.wlm") && error.to_string().contains("this is no bank"), "{error}");
 }

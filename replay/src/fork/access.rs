@@ -55,6 +55,7 @@ impl Source {
         keyframe: &Arc<Keyframe>,
         content: Arc<[u8]>,
     ) -> Result<Simulation<G>, ReplayError> {
+        self.check_components()?;
         let header = &self.file().header;
         let setup = MatchSetup { match_id: header.match_id, seed: header.seed, content };
         Simulation::restore(setup, Arc::clone(keyframe))

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ecs_state::{Game, Simulation};
-use protocol::manifest::{Layout, Manifest};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -169,21 +168,4 @@ fn files_in(path: &Path) -> Result<Vec<PathBuf>, RegressError> {
     }
     files.sort();
     Ok(files)
-}
-
-/// The first component that is not the same in both manifests, and how; `None` when rows mean the same. Names of
-/// refusals, commands and hints on interest are no state.
-fn other_component(recorded: &Manifest, ours: &Manifest) -> Option<(String, String)> {
-    let shape = |layout: &Layout| (layout.number, layout.visibility, layout.width, layout.fields.clone());
-    for layout in recorded.layouts() {
-        let Some(index) = ours.index_of(layout.number) else {
-            let reason = format!("{} (number {}) is no component of this build", layout.name, layout.number);
-            return Some((layout.name.clone(), reason));
-        };
-        if shape(layout) != shape(&ours.layouts()[index]) {
-            return Some((layout.name.clone(), format!("{} has other fields in this build", layout.name)));
-        }
-    }
-    let added = ours.layouts().iter().find(|layout| recorded.index_of(layout.number).is_none())?;
-    Some((added.name.clone(), format!("{} (number {}) is new in this build", added.name, added.number)))
 }

@@ -11,8 +11,9 @@ use ecs_state::Game;
 use protocol::manifest::Manifest;
 
 use super::suspects::{Suspects, differing_columns};
-use super::{RegressProgress, Regression, Unplayable, other_component};
+use super::{RegressProgress, Regression, Unplayable};
 use crate::shrink::said;
+use crate::source::OtherComponent;
 use crate::{ReplayError, Source};
 
 /// What became of a file.
@@ -120,15 +121,13 @@ impl<'a, G: Game> Yard<'a, G> {
             Box::new(Finding::Unplayable(Unplayable { file: file.to_owned(), error: error.to_string() }))
         };
         let source = Source::open_drifting::<G>(file).map_err(unplayable)?;
-        let recorded = Manifest::decode(&source.file().header.manifest);
-        let other = recorded.ok().and_then(|recorded| other_component(&recorded, &self.manifest));
-        if let Some((component, reason)) = other {
+        if let Some(OtherComponent { name, reason }) = source.other_component().cloned() {
             return Err(Box::new(Finding::Different(Regression {
                 file: file.to_owned(),
                 tick: source.first_tick(),
                 system: None,
-                component: Some(component.clone()),
-                components: vec![component],
+                component: Some(name.clone()),
+                components: vec![name],
                 suspects: Vec::new(),
                 values: Vec::new(),
                 recorded_rules: source.file().header.rules_version,
