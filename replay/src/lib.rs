@@ -42,5 +42,5 @@ pub use shrink::{KeptInput, ShrinkError, ShrinkProgress, Shrunk, Symptom, shrink
 pub use source::{ReplayError, Source};
 pub use tables::{TableOptions, TableWritten, TablesError, TablesReport, export_tables};
 pub use value::{FieldPath, Value, ValueError, field_value, put_value, row_values, value_of};
-pub use verify::{FirstDifference, VerifyReport, verify, verify_source};
+pub use verify::{FirstDifference, VerifyReport, verify, verify_source, verify_to};
 pub use why::{WHY_WRITERS, WHY_WRITERS_MAX, Why, WhyError, WhyOptions, WhyProgress, Writer, WriterKind, why};

@@ -28,7 +28,7 @@ pub struct FirstDifference {
 /// What a replay came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VerifyReport {
-    /// Ticks in the file.
+    /// Ticks that were played.
     pub ticks: u64,
     /// Ticks and keyframes compared with what the match recorded.
     pub hashes_checked: u64,
@@ -64,19 +64,35 @@ pub fn verify_source<G: Game>(
     source: &Source,
     progress: impl FnMut(u64, u64) + Send,
 ) -> Result<VerifyReport, ReplayError> {
-    let segments = &source.file.segments;
+    verify_to::<G>(source, source.last_tick(), progress)
+}
+
+/// As [`verify_source`], up to a tick.
+///
+/// # Errors
+/// When the file does not hold the tick, or a keyframe does not load.
+pub fn verify_to<G: Game>(
+    source: &Source,
+    to: u64,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<VerifyReport, ReplayError> {
+    source.check_tick(to)?;
+    let begins_before = source.file.segments.partition_point(|segment| segment.keyframe.tick < to).max(1);
+    let segments = &source.file.segments[..begins_before];
     let begun = Instant::now();
     let next = AtomicUsize::new(0);
     let progress = Mutex::new((progress, 0u64));
-    let ticks = source.file.ticks();
+    let ticks = to - source.first_tick();
     let work = || {
         let mut findings = Findings::default();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(segment) = segments.get(place) else { return Ok(findings) };
-            findings.run::<G>(source, segment, segments.get(place + 1))?;
+            let after = source.file.segments.get(place + 1).filter(|after| after.keyframe.tick <= to);
+            let steps = steps_to(segment, to);
+            findings.run::<G>(source, segment, steps, after)?;
             let (progress, done) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
-            *done += segment.steps.len() as u64;
+            *done += steps.len() as u64;
             progress(*done, ticks);
         }
     };
@@ -88,9 +104,11 @@ pub fn verify_source<G: Game>(
     let findings = found.into_iter().fold(Findings::default(), Findings::merge);
     let seconds = begun.elapsed().as_secs_f64();
     let began_ms = segments[0].keyframe.time_ms;
-    let ended_ms = segments.iter().rev().find_map(|segment| segment.steps.last()).map_or(began_ms, |step| step.time_ms);
+    let last = segments.iter().rev().find_map(|segment| steps_to(segment, to).last());
+    let ended_ms = last.map_or(began_ms, |step| step.time_ms);
+    // The size is that of the whole file, and so must be the time.
     let mut player_time = PlayerTime::default();
-    segments.iter().flat_map(|segment| &segment.steps).for_each(|step| player_time.see(step));
+    source.file.segments.iter().flat_map(|segment| &segment.steps).for_each(|step| player_time.see(step));
     let bytes = std::fs::metadata(&source.path).map_or(0, |file| file.len());
     Ok(VerifyReport {
         ticks,
@@ -102,6 +120,12 @@ pub fn verify_source<G: Game>(
         bytes_per_player_hour: player_time.bytes_per_hour(bytes),
         first_difference: findings.first,
     })
+}
+
+/// The steps of a segment up to a tick.
+fn steps_to(segment: &Segment, to: u64) -> &[Step] {
+    let wanted = usize::try_from(to.saturating_sub(segment.keyframe.tick)).unwrap_or(usize::MAX);
+    &segment.steps[..wanted.min(segment.steps.len())]
 }
 
 /// A rule that panics while it is run again panics here too.
@@ -117,9 +141,16 @@ struct Findings {
 }
 
 impl Findings {
-    fn run<G: Game>(&mut self, source: &Source, segment: &Segment, after: Option<&Segment>) -> Result<(), ReplayError> {
+    /// Plays `steps` of a segment; `after` is the segment that begins where they end.
+    fn run<G: Game>(
+        &mut self,
+        source: &Source,
+        segment: &Segment,
+        steps: &[Step],
+        after: Option<&Segment>,
+    ) -> Result<(), ReplayError> {
         let mut simulation = source.restore::<G>(&segment.keyframe)?;
-        for step in &segment.steps {
+        for step in steps {
             let output = simulation.step(step.time_ms, &step.inputs);
             let is_equal = output.hash() == step.hash;
             self.note(is_equal, || difference(&simulation, step, output.hash()));

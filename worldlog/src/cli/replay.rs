@@ -1,4 +1,4 @@
-//! `worldlog replay FILE --verify`, and `worldlog replay serve`
+//! `worldlog replay FILE`, `--verify` and `--drift`, and `worldlog replay serve`
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,14 +7,29 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use ecs_state::Game;
-use replay::{Reel, ReplayError, Source};
+use replay::{Outcome, Reel, ReplayError, Source};
 use serde_json::json;
 
 use super::{Answer, Done, Failure, live, serve, table};
 use crate::replaying::Opening;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    long_about = "Run a recorded match again, and say what it came to; with --verify, compare every tick and keyframe on \
+        the way.\n\n\
+        A match that was played with other rules is refused, and the refusal says which: take the build that has them, \
+        or let it drift. --drift plays it with this build's rules, compares every tick as --verify does, and names the \
+        first tick and component that differ.",
+    after_help = "Examples:\n  \
+        worldlog replay match.wlm                   # to the end\n  \
+        worldlog replay match.wlm --to 1500\n  \
+        worldlog replay match.wlm --verify          # every tick, every hash\n  \
+        worldlog replay old.wlm --drift             # where do this build's rules lead elsewhere?\n  \
+        worldlog replay serve match.wlm             # in a browser\n\n\
+        Exit codes: 0 as recorded; 1 something differs, or failed; 2 wrong usage."
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -24,8 +39,8 @@ pub(super) struct Arguments {
     /// Compare every tick and keyframe with what was recorded
     #[arg(long)]
     verify: bool,
-    /// Run to this tick and say what is there; without it, to the end
-    #[arg(long, value_name = "T", conflicts_with = "verify")]
+    /// Run to this tick; without it, to the end
+    #[arg(long, value_name = "T")]
     to: Option<u64>,
     #[command(flatten)]
     opening: Opening,
@@ -48,7 +63,8 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
     }
     // Who lets it drift wants to know where it does.
     let shows_progress = std::io::stderr().is_terminal();
-    let report = replay::verify_source::<G>(&source, |done, all| {
+    let to = arguments.to.unwrap_or_else(|| source.last_tick());
+    let report = replay::verify_to::<G>(&source, to, |done, all| {
         if shows_progress {
             eprint!("\r\x1b[2Ktick {done} of {all}");
         }
@@ -95,8 +111,8 @@ fn run_to<G: Game>(source: Source, to: Option<u64>, answer: Answer) -> Done {
         reel.seek(to).map_err(failed)?;
     }
     while reel.tick() < to && reel.step().is_some() {}
-    let (tick, columns) = (reel.tick(), reel.columns());
-    let hash = columns.total_hash();
+    let (tick, hash) = (reel.tick(), reel.columns().total_hash());
+    let outcome = Outcome::of(tick, reel.columns());
     let recorded = reel.source().step_of(tick).map(|step| step.hash);
     let is_equal = recorded.is_none_or(|recorded| recorded == hash);
     let seconds = begun.elapsed().as_secs_f64();
@@ -104,16 +120,20 @@ fn run_to<G: Game>(source: Source, to: Option<u64>, answer: Answer) -> Done {
         "tick": tick,
         "hash": format!("{hash:016x}"),
         "is_as_recorded": is_equal,
-        "entities": columns.entity_count(),
+        "outcome": outcome,
         "seconds": seconds,
     });
     answer.give(&object, || {
-        table(&[
-            ("tick", tick.to_string()),
-            ("hash", format!("{hash:016x}{}", if is_equal { ", as recorded" } else { ", NOT as recorded" })),
-            ("entities", columns.entity_count().to_string()),
-            ("seconds", format!("{seconds:.3}")),
-        ])
+        let mut rows = vec![
+            ("tick".to_owned(), tick.to_string()),
+            ("hash".to_owned(), format!("{hash:016x}{}", if is_equal { ", as recorded" } else { ", NOT as recorded" })),
+            ("entities".to_owned(), outcome.entities.to_string()),
+        ];
+        for (component, fields) in &outcome.of_match {
+            rows.extend(fields.iter().map(|(field, value)| (format!("{component}.{field}"), value.to_string())));
+        }
+        rows.push(("seconds".to_owned(), format!("{seconds:.3}")));
+        table(&rows.iter().map(|(name, value)| (name.as_str(), value.clone())).collect::<Vec<_>>())
     });
     if is_equal { Ok(()) } else { Err(Failure::Found) }
 }
