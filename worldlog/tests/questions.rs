@@ -4,8 +4,12 @@
 
 mod program;
 
+use std::os::unix::fs::PermissionsExt;
+
+use ecs_state::Input;
 use program::Bench;
 use serde_json::{Value, json};
+use snapshots::{MatchFile, MatchFileWriter, Step};
 
 /// A folder with the match of `assets/matches` in it, as `m/skirmish.wlm`.
 fn bench() -> Bench {
@@ -54,6 +58,8 @@ fn a_state_is_shown_and_what_a_tick_changed_of_it() {
     let died = |difference: &&Value| difference["entity"] == 45 && difference["b"].is_null();
     assert!(differences.iter().any(|difference| died(&difference)), "who died is not there: {differences:?}");
     assert!(bench.run(&["diff", &at(7), &at(999_999)]).failure().contains("no tick 999999"));
+    assert!(bench.run(&["diff", &at(7)]).usage().contains("<B@T>"), "one state does not differ");
+    assert!(bench.run(&["show"]).usage().contains("<FILE@T>"));
 }
 
 #[test]
@@ -66,6 +72,9 @@ fn when_something_was_so_and_why() {
 
     let why = bench.run(&["why", &at(1679), "44.Seat.deaths", "--depth", "1", "--json"]).object();
     let writer = &why["writers"][0];
+    for key in ["tick", "system", "command", "old", "new"] {
+        assert!(keys(writer).contains(&key), "{key} of {writer}");
+    }
     assert_eq!((&writer["tick"], &writer["old"], &writer["new"]), (&json!(1679), &json!(0), &json!(1)));
     assert_eq!(writer["system"], "combat::bury_players");
     let command = &writer["command"];
@@ -87,15 +96,89 @@ fn what_would_have_been_is_a_match_too() {
     let alive = bench.run(&["find", "spared.wlm", "45.Health.points == 15", "--json"]).object();
     assert_eq!(alive["ticks"], json!([1679]));
     assert_eq!(bench.run(&["replay", "spared.wlm", "--verify", "--json"]).object()["mismatches"], 0);
-    // The same build is another build that plays the same.
-    let program = env!("CARGO_BIN_EXE_worldlog");
-    let other = bench.run(&["fork", &at(100), "--with", program, "--json"]).object();
-    assert_eq!(other["first_difference_tick"], Value::Null, "{other}");
     assert!(bench.run(&["fork", &at(1678), "--set", "45.Health.pints=1"]).usage().contains("pints"));
 
     let corpus = bench.run(&["regress", "m", "--json"]).object();
     assert_eq!((&corpus["matches"], &corpus["identical"]), (&json!(1), &json!(1)));
     assert_eq!(corpus["different"], json!([]));
+    std::fs::create_dir(bench.path("empty")).unwrap();
+    assert!(bench.run(&["regress", "empty"]).failure().contains("worldlog match export"));
+}
+
+#[test]
+fn another_build_says_what_its_rules_make_of_a_match() {
+    let bench = bench();
+    std::fs::copy(env!("CARGO_BIN_EXE_worldlog"), bench.path("other")).unwrap();
+    let other = bench.run(&["fork", &at(1678), "--with", "other", "--json"]).object();
+    assert_eq!((&other["first_difference_tick"], &other["differences"]), (&Value::Null, &json!([])));
+    assert_eq!(other["outcome_a"]["hash"], other["outcome_b"]["hash"]);
+    assert_eq!(other["outcome_a"]["of_match"], other["outcome_b"]["of_match"]);
+
+    // A build whose rules heal body 45: this one's, told to.
+    let healing = "#!/bin/sh\nset -e\nif [ \"$1\" = fork ]; then exec ./other \"$@\" --set 45.Health.points=100; fi\n";
+    std::fs::write(bench.path("healing"), format!("{healing}exec ./other \"$@\"\n")).unwrap();
+    std::fs::set_permissions(bench.path("healing"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let healed = bench.run(&["fork", &at(1678), "--with", "healing", "--json"]).object();
+    assert_eq!(healed["first_difference_tick"], 1678);
+    let points = json!({ "entity": 45, "component": "Health", "field": "points", "a": 80, "b": 100 });
+    assert_eq!(healed["first"], json!([points]));
+    assert_ne!(healed["outcome_a"]["of_match"], healed["outcome_b"]["of_match"]);
+
+    let missing = bench.run(&["fork", &at(1678), "--with", "nothing"]);
+    assert!(missing.failure().contains("the path of a worldlog program"), "{}", missing.stderr);
+    let no_worldlog = bench.run(&["fork", &at(1678), "--with", "/bin/true"]);
+    assert!(no_worldlog.failure().contains("the path of a worldlog program"), "{}", no_worldlog.stderr);
+}
+
+#[test]
+fn a_match_of_other_rules_is_refused_or_drifts_and_where_is_told() {
+    let bench = bench();
+    // Rules for which command 363 of player 5 did nothing, as if it had never been given.
+    let dropped = bench.run(&["fork", &at(1676), "--drop", "5:363", "--json"]).object();
+    let first = dropped["first_difference_tick"].as_u64().unwrap();
+    let mut file = MatchFile::open(&bench.path(FILE)).unwrap();
+    let ours = file.header.rules_version;
+    file.header.rules_version = 99;
+    leave_out(&mut file, 363, 1677);
+    let mut writer = MatchFileWriter::new(&file.header, &file.content);
+    for segment in file.segments {
+        writer.keyframe(&segment.keyframe);
+        segment.steps.into_iter().for_each(|step| writer.step(step));
+    }
+    std::fs::write(bench.path("old.wlm"), writer.finish()).unwrap();
+
+    for verb in [&["replay", "old.wlm"][..], &["replay", "old.wlm", "--verify"], &["show", "old.wlm@1"]] {
+        let refused = bench.run(verb);
+        let said = refused.failure();
+        let values = format!("the rules version differs: the match was played with 99, this build has {ours}");
+        assert!(said.contains(&values) && said.contains("--drift"), "{said}");
+    }
+    let before = (first - 1).to_string();
+    let equal = bench.run(&["replay", "old.wlm", "--drift", "--to", &before, "--json"]).object();
+    assert_eq!((&equal["ticks"], &equal["mismatches"]), (&json!(first - 1), &json!(0)));
+    let drifted = bench.run(&["replay", "old.wlm", "--drift", "--json"]);
+    assert_eq!(drifted.code, 1, "{}", drifted.stderr);
+    let difference = &drifted.found()["first_difference"];
+    assert_eq!(difference["tick"], first);
+    let differing = dropped["first"].as_array().unwrap();
+    assert!(
+        differing.iter().any(|field| field["component"] == difference["component"]),
+        "{difference} of {differing:?}"
+    );
+}
+
+/// Takes a command away from the tick that it was played in.
+fn leave_out(file: &mut MatchFile, seq: u64, tick: u64) {
+    let segment = file.segments.iter_mut().rev().find(|segment| segment.keyframe.tick < tick).unwrap();
+    let step = &mut segment.steps[(tick - segment.keyframe.tick - 1) as usize];
+    let is_it = |input: &Input, place: usize, step: &Step| {
+        matches!(input, Input::Command { player, .. } if *player == 5) && step.origins[place].seq == seq
+    };
+    let commands = step.inputs.iter().enumerate().filter(|(_, input)| matches!(input, Input::Command { .. }));
+    let (place, (index, _)) =
+        commands.enumerate().find(|(place, (_, input))| is_it(input, *place, step)).expect("the command is there");
+    step.inputs.remove(index);
+    step.origins.remove(place);
 }
 
 #[test]
@@ -106,6 +189,14 @@ fn parts_of_a_match_and_a_match_as_tables() {
     assert!(
         std::fs::metadata(bench.path("kill.wlm")).unwrap().len() < std::fs::metadata(bench.path(FILE)).unwrap().len()
     );
+    assert!(bench.run(&["capture", FILE, "--around", "9999", "--out", "no.wlm"]).usage().contains("0 to 2700"));
+    let death = "any(Seat.player == 6 and Seat.deaths == 1)";
+    let shrunk = bench.run(&["shrink", "kill.wlm", "--expr", death, "--out", "least.wlm", "--json"]).object();
+    assert!(shrunk["commands"].as_u64().unwrap() < shrunk["commands_before"].as_u64().unwrap(), "{shrunk}");
+    assert_eq!(bench.run(&["find", "least.wlm", death, "--json"]).object()["ticks"], json!([shrunk["tick"]]));
+    let never = bench.run(&["shrink", "kill.wlm", "--expr", "any(Seat.deaths == 999)", "--out", "never.wlm"]);
+    assert!(never.failure().contains("does not show in ticks 1499 to 1679"), "{}", never.stderr);
+
     bench.run(&["export", FILE, "--parquet", "tables", "--json"]).object();
     assert!(bench.path("tables/moments.parquet").exists());
     assert!(bench.run(&["export", FILE, "--parquet", "tables"]).failure().contains("--force"));
@@ -116,6 +207,12 @@ fn a_match_runs_to_a_tick_and_a_damaged_one_up_to_the_damage() {
     let bench = bench();
     let run = bench.run(&["replay", FILE, "--to", "1000", "--json"]).object();
     assert_eq!((&run["tick"], &run["is_as_recorded"]), (&json!(1000), &json!(true)));
+    assert_eq!(bench.run(&["replay", FILE, "--json"]).object()["outcome"]["of_match"]["Score"]["teams.0"], 35);
+    // A keyframe is compared with the world that comes to it.
+    let verified = |to: &str| bench.run(&["replay", FILE, "--verify", "--to", to, "--json"]).object();
+    assert_eq!(verified("299")["hashes_checked"], 300);
+    assert_eq!(verified("298")["hashes_checked"], 298);
+    assert!(bench.run(&["replay", FILE, "--to", "9999"]).failure().contains("0 to 2700"));
     let mut bytes = std::fs::read(bench.path(FILE)).unwrap();
     bytes.truncate(bytes.len() / 2);
     std::fs::write(bench.path("cut.wlm"), bytes).unwrap();

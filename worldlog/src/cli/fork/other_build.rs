@@ -113,7 +113,9 @@ fn passed_on(arguments: &Arguments) -> Vec<String> {
 /// Asks the other build something; gives its answer.
 fn ask(build: &Path, asked: &[String]) -> Result<Value, Failure> {
     let failed = |reason: String| Failure::Failed(format!("{} {}: {reason}", build.display(), asked.join(" ")));
-    let output = Command::new(build)
+    // A bare name is a file here, not a program that is installed.
+    let program = build.canonicalize().unwrap_or_else(|_| build.to_owned());
+    let output = Command::new(program)
         .args(asked)
         .arg("--json")
         .stdin(Stdio::null())
@@ -123,7 +125,9 @@ fn ask(build: &Path, asked: &[String]) -> Result<Value, Failure> {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(failed(format!("{}; it said: {}", output.status, said.trim())));
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("the answer is no JSON: {error}")))
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        failed(format!("the answer is no JSON ({error}); --with takes the path of a worldlog program"))
+    })
 }
 
 fn entities(shown: &Value) -> Entities {
