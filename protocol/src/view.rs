@@ -298,10 +298,10 @@ impl View {
         self.unacknowledged
     }
 
-    /// Whether one of the last few updates did not come, or not yet.
+    /// Whether one of the last 64 updates did not come, or not yet: the link loses packets.
     #[must_use]
     pub const fn has_gap(&self) -> bool {
-        self.missing & 0b1111 != 0
+        self.missing != 0
     }
 
     /// What to tell the edge of the updates that came; `None` before the first.
