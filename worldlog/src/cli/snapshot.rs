@@ -83,6 +83,10 @@ fn list(source: &Source, answer: Answer) -> Done {
 
 /// How long all members may take for a snapshot. Players wait meanwhile, so one that takes longer is a fault.
 const TAKE_MAX: Duration = Duration::from_secs(300);
+/// How long a length may be missing. The module is done when the recording is as far as the snapshot; its archive
+/// writes where the recording stopped into the catalog after that, when it has heard that the publication is gone.
+const LENGTH_MAX: Duration = Duration::from_secs(5);
+const LENGTH_POLL: Duration = Duration::from_millis(5);
 /// Between two words about a snapshot that is being taken.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -106,7 +110,7 @@ fn take(leader: &Member, answer: Answer) -> Done {
         "term": term,
         "seconds": seconds,
         "recordings": taken.recording_ids,
-        "bytes": bytes_of(leader, &taken),
+        "bytes": bytes_when_known(leader, &taken),
     });
     answer.give(&object, || {
         format!(
@@ -155,6 +159,18 @@ fn newest(member: &Member) -> Result<Option<SnapshotGroup>, Failure> {
 fn index_of(member: &Member) -> Result<RecordingLog, Failure> {
     let read = RecordingLog::read(&member.config.directories.cluster);
     read.map_err(|error| Failure::Failed(format!("member {}: {error}", member.config.member_id)))
+}
+
+/// As [`bytes_of`], for a snapshot that was taken just now.
+fn bytes_when_known(member: &Member, snapshot: &SnapshotGroup) -> Option<i64> {
+    let begun = Instant::now();
+    loop {
+        let found = bytes_of(member, snapshot);
+        if found.is_some() || begun.elapsed() > LENGTH_MAX {
+            return found;
+        }
+        std::thread::sleep(LENGTH_POLL);
+    }
 }
 
 /// Length of both parts of a snapshot, if the archive's catalog says so.
