@@ -19,7 +19,7 @@ pub(super) struct Flight {
 #[derive(Debug, Clone, Copy)]
 struct Record {
     tick: u32,
-    /// The first tick of which it tells anything that was not told in time.
+    /// The first tick of which something is held only when it comes.
     holds_from: u32,
     first: u64,
     count: u32,
@@ -58,11 +58,11 @@ pub(super) enum Learnt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Came,
-    Lost,
+    Lost {
+        /// The first tick of which something was to be held only when it came.
+        holds_from: u32,
+    },
 }
-
-/// Newer packets that must have come for one to count as lost.
-const REORDER_PACKETS: u32 = 3;
 
 impl Flight {
     /// Notes a telling of the packet that is being written.
@@ -70,8 +70,8 @@ impl Flight {
         self.told.push_back(told);
     }
 
-    /// Ends a packet with all that was told since the one before; gives its number. `holds_from` is the first tick that
-    /// is held only when it comes.
+    /// Ends a packet with all that was told since the one before; gives its number. `holds_from` is the first tick of
+    /// which something is held only when it comes.
     pub(super) fn close(&mut self, tick: u32, holds_from: u32) -> u32 {
         let end = self.passed + self.told.len() as u64;
         let first = self.records.back().map_or(self.passed, |record| record.first + u64::from(record.count));
@@ -85,13 +85,25 @@ impl Flight {
         self.records.iter().filter(|record| record.fate == Fate::Unknown).map(|record| record.holds_from).min()
     }
 
+    /// What was told again with a tick: something since tick `from` is held only when its packets come. Whether one of
+    /// them will not.
+    pub(super) fn owe(&mut self, tick: u32, from: u32) -> bool {
+        let mut is_lost = false;
+        for record in self.records.iter_mut().filter(|record| record.tick == tick) {
+            record.holds_from = record.holds_from.min(from);
+            is_lost |= record.fate == Fate::Late;
+        }
+        is_lost
+    }
+
     /// Packets that counted as lost.
     pub(super) const fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Takes an acknowledgement: the low bits of the newest that came, and which of the 64 before it did not.
-    pub(super) fn ack(&mut self, seq: u16, missing: u64, mut learn: impl FnMut(Learnt, u32, Outcome)) {
+    /// Takes an acknowledgement: the low bits of the newest that came, and which of the 64 before it did not. What is
+    /// `reorder` ticks older than it counts as lost.
+    pub(super) fn ack(&mut self, seq: u16, missing: u64, reorder: u32, mut learn: impl FnMut(Learnt, u32, Outcome)) {
         let behind = u32::from((self.newest as u16).wrapping_sub(seq));
         // What was never written, or is too old to be known.
         let Some(seq) = self.newest.checked_sub(behind).filter(|seq| *seq > 0) else { return };
@@ -102,9 +114,8 @@ impl Flight {
             }
             self.decide((number - first) as usize, Outcome::Came, &mut learn);
         }
-        for number in first..=seq.saturating_sub(REORDER_PACKETS) {
-            self.decide((number - first) as usize, Outcome::Lost, &mut learn);
-        }
+        let newest = seq.checked_sub(first).and_then(|place| self.records.get(place as usize));
+        self.lose_until(newest.map_or(0, |record| record.tick.saturating_sub(reorder)), &mut learn);
         self.forget(0);
     }
 
@@ -118,20 +129,26 @@ impl Flight {
 
     /// Gives up on packets of which nothing was heard for `timeout` ticks.
     pub(super) fn expire(&mut self, now: u32, timeout: u32, mut learn: impl FnMut(Learnt, u32, Outcome)) {
+        self.lose_until(now.saturating_sub(timeout + 1), &mut learn);
+        self.forget(now.saturating_sub(BASE_AGE_TICKS_MAX));
+    }
+
+    /// Gives up on packets up to a tick.
+    fn lose_until(&mut self, tick: u32, learn: &mut impl FnMut(Learnt, u32, Outcome)) {
         for place in 0..self.records.len() {
-            if self.records[place].tick + timeout >= now {
+            let Record { tick: of, holds_from, .. } = self.records[place];
+            if of > tick {
                 break;
             }
-            self.decide(place, Outcome::Lost, &mut learn);
+            self.decide(place, Outcome::Lost { holds_from }, learn);
         }
-        self.forget(now.saturating_sub(BASE_AGE_TICKS_MAX));
     }
 
     fn decide(&mut self, place: usize, outcome: Outcome, learn: &mut impl FnMut(Learnt, u32, Outcome)) {
         let Some(record) = self.records.get_mut(place) else { return };
         let fate = match (record.fate, outcome) {
             (Fate::Unknown | Fate::Late, Outcome::Came) => Fate::Came,
-            (Fate::Unknown, Outcome::Lost) => {
+            (Fate::Unknown, Outcome::Lost { .. }) => {
                 self.lost += 1;
                 Fate::Late
             }

@@ -10,10 +10,9 @@ use protocol::update::{Changes, Form, HEADER_BYTES, Header, gap, gap_order, put_
 use super::encoder::{Encoder, Shared};
 use super::flight::Told;
 use super::plan::{Item, Plan};
-use super::player::{AdmitsRow, PlayerView};
+use super::player::{AdmitsRow, NOTHING_OWED, PlayerView};
 use super::regular::REGULAR;
 use super::replica::Replica;
-use super::rows::RowState;
 
 /// How much a player may be sent with one tick.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +119,7 @@ impl PlayerView {
         self.compact();
         self.note_irregular(replica, now, admits_row);
         let all = now >= self.hash_due;
+        self.settle();
         let part_bits = budget.packet_bytes.max(PART_BYTES_MIN) * 8;
         let plain = if all { None } else { self.plain(replica, now, part_bits) };
         if let Some(shared) = plain.and_then(|plain| encoder.shared(plain))
@@ -168,8 +168,7 @@ impl PlayerView {
         self.is_wanted = false;
         let mut packets = std::mem::take(&mut self.packets);
         for (place, part) in shared.parts.iter().enumerate() {
-            let seq = self.flight.close(now, now) as u16;
-            self.fates.note_packet(now);
+            let seq = self.close_packet(now);
             let header = self.header(now, seq, place, shared.parts.len());
             packets.bytes.clear();
             packets.bytes.extend_from_slice(&header.encode());
@@ -244,47 +243,49 @@ impl PlayerView {
         let states = &mut self.states[chunk as usize * kinds..][..kinds];
         let known = &mut self.chunks[chunk as usize];
         let is_first = known.first == 0;
-        let (mut is_odd, mut is_late) = (false, false);
+        let mut is_odd = false;
         if item.is_gone {
-            is_late = states.iter().any(RowState::is_told_absent);
             states.iter_mut().for_each(|state| state.tell(now, true));
             self.flight.tell(Told { chunk, kind: Told::ALL });
             is_odd = true;
         }
         for row in &plan.rows[item.rows.0 as usize..item.rows.1 as usize] {
             let state = &mut states[row.kind as usize];
-            is_late |= !row.is_fresh && !is_first;
+            is_odd |= !row.is_fresh && !is_first;
             state.tell(now, false);
             self.flight.tell(Told { chunk, kind: row.kind });
         }
         for kind in &plan.lost[item.lost.0 as usize..item.lost.1 as usize] {
-            let state = &mut states[*kind as usize];
-            is_late |= state.is_told_absent();
-            state.tell(now, true);
+            states[*kind as usize].tell(now, true);
             self.flight.tell(Told { chunk, kind: *kind });
             is_odd = true;
         }
         if is_first {
             known.first = now;
         }
-        if is_odd || is_late {
+        if is_odd {
             known.irregular = now;
         }
-        self.is_late |= is_late;
     }
 
     /// A tick is written, if there was anything to write.
     fn note_written(&mut self, now: u32) {
         self.fates.note_written(now - self.written);
         self.written = now;
+        if self.pending.is_empty() {
+            self.owed = NOTHING_OWED;
+        }
+    }
+
+    /// Ends a packet; gives the low bits of its number.
+    fn close_packet(&mut self, now: u32) -> u16 {
+        self.fates.note_packet(now);
+        self.flight.close(now, self.owed.min(self.written + 1)) as u16
     }
 
     /// Ends a part; the count of parts is put in when it is known.
     fn close_part(&mut self, packets: &mut Packets, orders: Orders, now: u32, hash: Option<u64>) {
-        // What is told again was held by nobody since it was first told, and that is not settled.
-        let holds_from = if std::mem::take(&mut self.is_late) { self.settled + 1 } else { now };
-        let seq = self.flight.close(now, holds_from) as u16;
-        self.fates.note_packet(now);
+        let seq = self.close_packet(now);
         let part = &mut packets.part;
         // How many parts there are is put in when that is known.
         let header = Header {

@@ -11,7 +11,7 @@ use super::packets::Packets;
 use super::plan::Plan;
 use super::regular::{Fates, REGULAR};
 use super::replica::{NONE, Replica};
-use super::rows::RowState;
+use super::rows::{Again, RowState};
 
 /// The beginning of a view: what its Baseline frame says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,11 @@ pub struct PlayerView {
     pub(super) is_wanted: bool,
     pub(super) flight: Flight,
     pub(super) fates: Fates,
-    /// Whether the packet that is being written tells of anything again.
-    pub(super) is_late: bool,
+    /// The first tick of which something is held only when what is written next comes, as what told it first was lost or
+    /// had no room; [`NOTHING_OWED`]: there is none.
+    pub(super) owed: u32,
+    /// Ticks that told again what was lost, and since when that is not held. Kept for its memory.
+    pub(super) debts: Vec<(u32, u32)>,
     /// Places that are looked at because of something odd. Kept for its memory.
     pub(super) irregular: Vec<u32>,
     /// Newest tick that was written.
@@ -72,6 +75,8 @@ pub struct PlayerView {
     /// Ticks that a packet may go unacknowledged until it counts as lost; and those of them that the client may wait.
     pub(super) timeout: u32,
     ack_wait: u32,
+    /// How much newer than a packet one must be that came before it, for it to count as lost, in ticks.
+    reorder: u32,
     pub(super) plan: Plan,
     pub(super) packets: Packets,
     merged: (Vec<u32>, Vec<Tracked>),
@@ -116,6 +121,7 @@ impl PlayerView {
         admits_row: AdmitsRow<'_>,
     ) -> (Self, BaselineParts) {
         let rate = replica.manifest().tick_millihertz().div_ceil(1_000).max(1);
+        let ticks_in = |milliseconds: u64| (u64::from(rate) * milliseconds).div_ceil(1_000) as u32;
         let mut rules = replica.manifest().interest().into_iter().flat_map(|interest| &interest.rules);
         let mut view = Self {
             player,
@@ -134,14 +140,16 @@ impl PlayerView {
             is_wanted: false,
             flight: Flight::default(),
             fates: Fates::default(),
-            is_late: false,
+            owed: NOTHING_OWED,
+            debts: Vec::new(),
             irregular: Vec::new(),
             written: 1,
             settled: 1,
             hash_due: 1 + rate,
             hash_ticks: rate,
             timeout: TIMEOUT_TICKS_MAX,
-            ack_wait: (u64::from(rate) * limits::ACK_RIDE_MS).div_ceil(1_000) as u32,
+            ack_wait: ticks_in(limits::ACK_RIDE_MS),
+            reorder: ticks_in(REORDER_MS),
             plan: Plan::default(),
             packets: Packets::default(),
             merged: Default::default(),
@@ -295,8 +303,9 @@ impl PlayerView {
             return;
         }
         let mut flight = std::mem::take(&mut self.flight);
-        flight.ack(ack.seq, ack.missing, |learnt, tick, outcome| self.learn(learnt, tick, outcome));
+        flight.ack(ack.seq, ack.missing, self.reorder, |learnt, tick, outcome| self.learn(learnt, tick, outcome));
         self.flight = flight;
+        self.note_debts();
         self.settle();
     }
 
@@ -312,6 +321,7 @@ impl PlayerView {
         let mut flight = std::mem::take(&mut self.flight);
         flight.expire(now, self.timeout, |learnt, tick, outcome| self.learn(learnt, tick, outcome));
         self.flight = flight;
+        self.note_debts();
     }
 
     /// Whether the player may know a row that is there, if it sees the entity in this slot.
@@ -437,7 +447,14 @@ impl PlayerView {
         for state in states {
             match outcome {
                 Outcome::Came => state.ack(tick),
-                Outcome::Lost => is_lost |= state.lose(tick),
+                Outcome::Lost { holds_from } => {
+                    is_lost |= state.lose(tick);
+                    match state.told_instead(tick) {
+                        Some(Again::At(told)) => self.debts.push((told, holds_from)),
+                        Some(Again::Next) => self.owed = self.owed.min(holds_from),
+                        None => {}
+                    }
+                }
             }
         }
         if is_lost {
@@ -451,11 +468,20 @@ impl PlayerView {
         }
     }
 
-    fn settle(&mut self) {
-        if self.pending.is_empty() && !self.fates.has_lost() {
-            let oldest = self.flight.oldest_unknown().map_or(self.written, |tick| tick - 1);
-            self.settled = self.settled.max(oldest);
+    /// Sees to it that what was told again holds up what is settled until it comes.
+    pub(super) fn note_debts(&mut self) {
+        for (told, from) in self.debts.drain(..) {
+            if self.flight.owe(told, from) {
+                self.owed = self.owed.min(from);
+            }
         }
+    }
+
+    /// Notes up to which tick all is held: what is under way, was lost, or waits brings something of the next.
+    pub(super) fn settle(&mut self) {
+        let unknown = self.flight.oldest_unknown().unwrap_or(self.written + 1);
+        let lost = self.fates.oldest_lost().unwrap_or(self.written + 1);
+        self.settled = self.settled.max(unknown.min(lost).min(self.owed).min(self.written + 1) - 1);
     }
 }
 
@@ -464,6 +490,12 @@ impl PlayerView {
 pub(super) fn is_here(replica: &Replica, id: u32, tracked: &Tracked) -> bool {
     tracked.chunk != NONE && tracked.is_seen && replica.is_in(tracked.slot, id)
 }
+
+/// Instead of a tick of which something is owed.
+pub(super) const NOTHING_OWED: u32 = u32::MAX;
+/// How much newer a packet must be that overtook another, for that to be lost. Links that hold back a packet for longer
+/// than this are rarer than those that lose one, and what is told again without need costs a few bytes.
+const REORDER_MS: u64 = 25;
 
 /// Packets are lost sooner than what they tell stops to be of use.
 const TIMEOUT_TICKS_MAX: u32 = limits::BASE_AGE_TICKS_MAX - 3;

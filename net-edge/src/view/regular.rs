@@ -16,8 +16,8 @@ use super::encoder::Plain;
 use super::flight::Outcome;
 use super::plan::common;
 use super::player::{AdmitsRow, Chunk, PlayerView, Tracked, is_here};
-use super::replica::{Changes, Replica, Unsure};
-use super::rows::{Course, RowState};
+use super::replica::{Changes, NONE, Replica, Unsure};
+use super::rows::{Again, Course, RowState};
 
 /// Instead of a place of row states: there are none.
 pub(super) const REGULAR: u32 = u32::MAX - 1;
@@ -36,8 +36,9 @@ pub(super) struct Fates {
     ticks: [Fate; FATES],
     /// Bit `i`: all updates of tick `written - i` came.
     came: u64,
-    /// Ticks of which updates were lost, not looked at yet.
-    lost: Vec<u32>,
+    /// Ticks of which updates were lost, not looked at yet, and the first tick of which something was to be held only
+    /// when they came.
+    lost: Vec<(u32, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,16 +77,16 @@ impl Fates {
                     self.came |= 1u64.checked_shl(written - tick).unwrap_or(0);
                 }
             }
-            Outcome::Lost => {
+            Outcome::Lost { holds_from } => {
                 fate.is_lost = true;
-                self.lost.push(tick);
+                self.lost.push((tick, holds_from));
             }
         }
     }
 
-    /// Whether something is to be told again.
-    pub(super) const fn has_lost(&self) -> bool {
-        !self.lost.is_empty()
+    /// The first tick of which something may have to be told again.
+    pub(super) fn oldest_lost(&self) -> Option<u32> {
+        self.lost.iter().map(|(_, holds_from)| *holds_from).min()
     }
 
     /// Another tick is written.
@@ -141,16 +142,15 @@ impl PlayerView {
         } else if gap > 1 {
             // What these ticks changed is told late.
             for tick in self.written + 1..now {
-                self.track_changed(replica, tick, admits_row, |_, _| true);
+                self.track_changed(replica, tick, admits_row, None);
             }
         }
         let mut lost = std::mem::take(&mut self.fates.lost);
-        for tick in lost.drain(..) {
-            let at = self.tick_at(tick);
-            let is_newest = |slot: u32, kind: usize| replica.version(slot, kind) == Some(at);
-            self.track_changed(replica, tick, admits_row, is_newest);
+        for (tick, holds_from) in lost.drain(..) {
+            self.track_changed(replica, tick, admits_row, Some(holds_from));
         }
         self.fates.lost = lost;
+        self.note_debts();
         for tick in self.written + 1..=now {
             let Some(unsure) = replica.unsure(self.tick_at(tick)) else { continue };
             for Unsure { entity, kind, owner } in unsure.iter().copied() {
@@ -174,14 +174,9 @@ impl PlayerView {
         }
     }
 
-    /// Tracks what a tick changed of which a row `is_it`.
-    fn track_changed(
-        &mut self,
-        replica: &Replica,
-        tick: u32,
-        admits_row: AdmitsRow<'_>,
-        is_it: impl Fn(u32, usize) -> bool,
-    ) {
+    /// Tracks what a tick changed: with `lost`, what was not told again since. It is the first tick of which something
+    /// was to be held only when what told it came.
+    fn track_changed(&mut self, replica: &Replica, tick: u32, admits_row: AdmitsRow<'_>, lost: Option<u32>) {
         let mut places = std::mem::take(&mut self.irregular);
         places.clear();
         match replica.changed(self.tick_at(tick)) {
@@ -191,12 +186,41 @@ impl PlayerView {
         for place in &places {
             let (id, tracked) = (self.ids[*place as usize], self.tracked[*place as usize]);
             let is_regular = tracked.chunk == REGULAR && is_here(replica, id, &tracked);
-            if is_regular && (0..replica.kind_count()).any(|kind| is_it(tracked.slot, kind)) {
+            let is_newest = |kind| replica.version(tracked.slot, kind) == Some(self.tick_at(tick));
+            if is_regular && (lost.is_none() || (0..replica.kind_count()).any(is_newest)) {
                 self.track(replica, *place as usize, admits_row);
                 self.pending.push(id);
             }
+            if let Some(holds_from) = lost {
+                self.note_again(replica, *place as usize, (tick, holds_from), admits_row);
+            }
         }
         self.irregular = places;
+    }
+
+    /// Notes where it is told again what a lost tick told of an entity.
+    fn note_again(
+        &mut self,
+        replica: &Replica,
+        place: usize,
+        (tick, holds_from): (u32, u32),
+        admits_row: AdmitsRow<'_>,
+    ) {
+        let (id, tracked) = (self.ids[place], self.tracked[place]);
+        let course = self.course(self.since_start(replica.tick()));
+        let kinds = replica.kind_count();
+        for kind in 0..kinds {
+            let state = match tracked.chunk {
+                NONE => continue,
+                REGULAR => self.regular_state(replica, (id, &tracked), kind, &course, admits_row),
+                chunk => self.states[chunk as usize * kinds + kind],
+            };
+            match state.told_instead(tick) {
+                Some(Again::At(told)) => self.debts.push((told, holds_from)),
+                Some(Again::Next) => self.owed = self.owed.min(holds_from),
+                None => {}
+            }
+        }
     }
 
     /// Keeps from here on what is known of a regular entity, row by row. What is under way is told again: nobody would

@@ -50,6 +50,13 @@ impl Course {
     }
 }
 
+/// When something that was lost is told again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    At(u32),
+    Next,
+}
+
 /// What to tell the row as a difference to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -77,7 +84,9 @@ impl RowState {
     /// Whether what is known of a row is the same.
     pub(super) const fn is_same(&self, other: &Self, now: u32) -> bool {
         let are_old = self.is_old(now) && other.is_old(now);
-        are_old || (self.told == other.told && self.acked == other.acked)
+        // What was lost and is to be told again is known here alone.
+        let is_lost = self.told > self.acked && !self.is_flying;
+        are_old || (self.told == other.told && self.acked == other.acked && !is_lost)
     }
 
     /// Whether the newest telling was acknowledged, and all that matters is that it is the newest.
@@ -88,11 +97,6 @@ impl RowState {
     /// Whether nothing was ever told of it.
     pub(super) const fn is_untold(&self) -> bool {
         self.told == 0
-    }
-
-    /// Whether it was told that there is no row, and nothing after.
-    pub(super) const fn is_told_absent(&self) -> bool {
-        self.told == self.absent && self.told > 0
     }
 
     /// Whether the player must be told, when the row is since tick `version` what it is now (`None`: it is not there).
@@ -145,6 +149,16 @@ impl RowState {
         self.is_flying = true;
         if is_absent {
             self.absent = now;
+        }
+    }
+
+    /// Where it is told what a tick's lost telling told: in the newest telling, at the tick that is given, or in one
+    /// that is still to be written; `None`: in one that came.
+    pub(super) const fn told_instead(&self, lost: u32) -> Option<Again> {
+        match (self.acked >= lost || self.told < lost, self.told > lost && self.is_flying) {
+            (true, _) => None,
+            (false, true) => Some(Again::At(self.told)),
+            (false, false) => Some(Again::Next),
         }
     }
 

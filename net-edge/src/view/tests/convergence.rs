@@ -291,8 +291,33 @@ impl Player {
             let ack = client.ack().expect("an update came");
             self.up.send(dice, weather, now, &ack.encode());
         }
+        if chance(dice, 25) {
+            self.check_settled()?;
+        }
         for packet in self.up.arrivals(now) {
             self.edge.handle_ack(&Ack::decode(&packet).map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    }
+
+    /// What the client was told to hold, up to some tick, it holds: each row is as it was then, or at a tick after.
+    fn check_settled(&self) -> Result<(), String> {
+        let Some(client) = &self.client else { return Ok(()) };
+        let since: Vec<&Moment> =
+            self.moments.iter().filter(|moment| (client.settled()..=client.tick()).contains(&moment.tick)).collect();
+        let Some(first) = since.first().filter(|first| first.tick == client.settled()) else { return Ok(()) };
+        let columns = client.columns();
+        let all = (0..self.manifest.layouts().len())
+            .flat_map(|place| columns.column(place).iter().map(move |(entity, _)| (entity.0, place)));
+        for (entity, place) in first.rows.keys().copied().chain(all) {
+            let held = columns.column(place).row(protocol::EntityId(entity));
+            if !since.iter().any(|moment| moment.row(self.number, entity, place) == held) {
+                return Err(format!(
+                    "settled {} of {}, row {place} of {entity} is older",
+                    client.settled(),
+                    client.tick()
+                ));
+            }
         }
         Ok(())
     }
