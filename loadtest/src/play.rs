@@ -190,7 +190,7 @@ impl Table<'_> {
             }
             let now_us = start.elapsed().as_micros() as i64;
             freshness.note(mirror.tick(), now_us, clock);
-            ages.look(mirror.columns(), mirror.tick(), now_us, witness);
+            ages.look(mirror, now_us, witness);
             audit.look(mirror.columns(), mirror.tick());
             bot.think(mirror.columns(), mirror.tick(), room)
         });

@@ -9,9 +9,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use client::Mirror;
 use hdrhistogram::Histogram;
 use protocol::manifest::Manifest;
-use protocol::{Columns, Tick};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::new_histogram;
@@ -25,6 +25,7 @@ type Sightings = VecDeque<Sighting>;
 
 #[derive(Debug, Clone, Copy)]
 struct Sighting {
+    /// The earliest tick that told any bot this row.
     tick: u64,
     row_hash: u64,
     /// When it was first seen by anybody.
@@ -50,14 +51,17 @@ impl RowAges {
         Self { column, looks_every: bots.div_ceil(64).max(1) as u64, looks: 0, age_us: new_histogram() }
     }
 
-    /// Looks at a mirror that is in sync and shows this tick.
-    pub(crate) fn look(&mut self, columns: &Columns, tick: Tick, now_us: i64, witness: &Witness) {
+    /// Looks at a mirror that is in sync.
+    pub(crate) fn look(&mut self, mirror: &Mirror, now_us: i64, witness: &Witness) {
         self.looks += 1;
         let Some(column) = self.column.filter(|_| self.looks.is_multiple_of(self.looks_every)) else { return };
         let mut seen = witness.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (entity, row) in columns.column(column).iter() {
+        for (entity, row) in mirror.columns().column(column).iter() {
+            // Without a view each tick tells all rows.
+            let told = mirror.view().map_or(Some(mirror.tick().0), |view| view.told(entity, column));
+            let Some(told) = told else { continue };
             let sightings = seen.entry(entity.0).or_default();
-            if let Some(age) = note(sightings, tick.0, xxh3_64(row), now_us) {
+            if let Some(age) = note(sightings, told, xxh3_64(row), now_us) {
                 self.age_us.record(age).expect("the histogram resizes itself");
             }
         }
@@ -72,26 +76,27 @@ impl RowAges {
     }
 }
 
-/// Gives the row's age; `None` for an entity that rests, and for a row that is not known and not new.
-fn note(sightings: &mut Sightings, tick: u64, row_hash: u64, now_us: i64) -> Option<u64> {
-    let newest = sightings.back().copied();
-    let known = sightings.iter().rposition(|sighting| sighting.row_hash == row_hash);
-    let is_newer = newest.is_none_or(|newest| newest.tick < tick);
-    if known.is_none() && is_newer {
+/// Notes a row that tick `told` told; gives its age, or `None` for an entity that rests, and for a row that is older than
+/// what is known. Rows are told apart by when they were told: an entity may come back to where it was.
+fn note(sightings: &mut Sightings, told: u64, row_hash: u64, now_us: i64) -> Option<u64> {
+    let moves = sightings.len() > 1 && sightings.back().is_some_and(|newest| now_us - newest.at_us < MOVES_US);
+    let next = sightings.partition_point(|sighting| sighting.tick <= told);
+    let is_row = |place: usize| sightings.get(place).is_some_and(|sighting| sighting.row_hash == row_hash);
+    let next = if next.checked_sub(1).is_some_and(is_row) {
+        next
+    } else if is_row(next) {
+        sightings[next].tick = told;
+        next + 1
+    } else if next == sightings.len() {
         if sightings.len() == SIGHTINGS_MAX {
             sightings.pop_front();
         }
-        sightings.push_back(Sighting { tick, row_hash, at_us: now_us });
-    }
-    let moves = sightings.len() > 1 && newest.is_some_and(|newest| now_us - newest.at_us < MOVES_US);
-    if !moves {
+        sightings.push_back(Sighting { tick: told, row_hash, at_us: now_us });
+        sightings.len()
+    } else {
         return None;
-    }
-    match known {
-        Some(place) => Some(sightings.get(place + 1).map_or(0, |next| (now_us - next.at_us).max(0) as u64)),
-        None if is_newer => Some(0),
-        None => None,
-    }
+    };
+    moves.then(|| sightings.get(next).map_or(0, |newer| (now_us - newer.at_us).max(0) as u64))
 }
 
 /// Two seconds of an entity that moves at 30 Hz. What is older counts as not known.
@@ -128,13 +133,29 @@ mod tests {
 
     #[test]
     fn a_row_is_as_old_as_the_sight_of_its_successor() {
-        // It shows tick 10 and still holds the row of tick 7.
-        assert_eq!(note(&mut watched(), 10, 107, 10 * TICK_US), Some(2 * TICK_US as u64));
+        // It still holds the row of tick 7.
+        assert_eq!(note(&mut watched(), 7, 107, 10 * TICK_US), Some(2 * TICK_US as u64));
+    }
+
+    #[test]
+    fn an_entity_that_comes_back_to_where_it_was_is_where_it_is() {
+        let mut seen = watched();
+        assert_eq!(note(&mut seen, 11, 107, 11 * TICK_US), Some(0));
+        assert_eq!(note(&mut seen, 11, 107, 12 * TICK_US), Some(0));
+        assert_eq!(note(&mut seen, 10, 110, 12 * TICK_US), Some(TICK_US as u64), "it left");
+    }
+
+    #[test]
+    fn a_row_that_was_told_again_later_is_the_same() {
+        let mut seen = watched();
+        assert_eq!(note(&mut seen, 14, 111, 14 * TICK_US), Some(0));
+        assert_eq!(note(&mut seen, 11, 111, 15 * TICK_US), Some(0));
+        assert_eq!(note(&mut seen, 10, 110, 15 * TICK_US), Some(TICK_US as u64));
     }
 
     #[test]
     fn an_entity_that_rests_says_nothing() {
-        assert_eq!(note(&mut watched(), 90, 107, 90 * TICK_US), None);
+        assert_eq!(note(&mut watched(), 7, 107, 90 * TICK_US), None);
     }
 
     #[test]
