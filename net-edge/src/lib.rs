@@ -33,6 +33,6 @@ pub use certificate::{Certificate, CertificateError};
 pub use certificates::Certificates;
 pub use cluster::{Cluster, ClusterLink, Ingress, LinkEvent, OfferError};
 pub use config::{EdgeConfig, EdgeLimits};
-pub use io::{EdgeServer, StartError};
+pub use io::{EdgeServer, Questions, StartError, Unanswered};
 pub use metrics::{AckLatency, Counters, EdgeStats};
 pub use token::{Claims, TokenPublicKey, TokenSigner};

@@ -42,6 +42,8 @@ struct Scene {
     is_flowing: bool,
     ingress: Vec<Vec<u8>>,
     dropped_links: usize,
+    /// Answers to questions: the matches that each names.
+    told: Vec<(u64, Vec<u64>)>,
 }
 
 const UNIX_MS: i64 = 1_700_000_000_000;
@@ -68,6 +70,7 @@ impl Scene {
             is_flowing: true,
             ingress: vec![],
             dropped_links: 0,
+            told: vec![],
         }
     }
 
@@ -123,6 +126,9 @@ impl Scene {
                     }
                 }
                 Action::Datagram { .. } => panic!("nobody takes datagrams here"),
+                Action::Tell { request, matches } => {
+                    self.told.push((request, matches.iter().map(|open| open.match_id).collect()));
+                }
                 Action::State { to, frames } => {
                     let heard = self.clients.get_mut(&to.0).unwrap();
                     if self.is_flowing {
@@ -797,6 +803,29 @@ fn unreadable_messages_of_the_service_are_counted() {
     scene.egress(b"what is this");
     scene.settle();
     assert_eq!((scene.stats().egress_errors_total, scene.closed(1)), (1, None));
+}
+
+#[test]
+fn what_is_open_is_asked_of_the_leader_and_of_nobody_else() {
+    let mut scene = Scene::unlinked();
+    assert!(!scene.edge.handle_question(1, None), "there is no link");
+    scene.link();
+    for (request, match_id, open) in [(2, None, vec![MATCH]), (3, Some(MATCH), vec![MATCH]), (4, Some(9), vec![])] {
+        assert!(scene.edge.handle_question(request, match_id));
+        scene.settle();
+        assert_eq!(scene.told.pop(), Some((request, open)));
+    }
+    // What was asked of a leader that is lost is not asked of the next: whoever waits is told to ask again.
+    assert!(scene.edge.handle_question(5, None));
+    scene.edge.handle_leader_lost();
+    assert!(!scene.edge.handle_question(6, None));
+    let now = scene.now();
+    scene.edge.handle_leader_changed(now);
+    scene.settle();
+    assert_eq!((scene.told.len(), scene.service.count(IngressMessage::AskMatches)), (0, 3));
+    assert!(scene.edge.handle_question(7, None));
+    scene.settle();
+    assert_eq!(scene.told, [(7, vec![MATCH])]);
 }
 
 // ---- any bytes at all -------------------------------------------------------------------------------------

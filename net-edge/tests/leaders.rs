@@ -145,6 +145,7 @@ impl Stage {
                     self.hear(to.0, &baseline);
                 }
                 Action::Datagram { .. } => panic!("nobody takes datagrams here"),
+                Action::Tell { .. } => panic!("nobody asks here"),
                 Action::State { to, frames } => {
                     for part in [&frames.delta, &frames.own, &frames.outcomes] {
                         self.hear(to.0, part);

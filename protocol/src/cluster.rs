@@ -23,7 +23,8 @@ static INGRESS_OPTIONS: LazyLock<VerifierOptions> = LazyLock::new(|| VerifierOpt
 
 static EGRESS_OPTIONS: LazyLock<VerifierOptions> = LazyLock::new(|| VerifierOptions {
     max_depth: 8,
-    max_tables: 16,
+    // The longest list: a table for each match.
+    max_tables: 16 + limit::MATCHES_MAX,
     max_apparent_size: 2 * limit::SERVER_FRAME_BYTES_MAX,
     ignore_missing_null_terminator: false,
 });
@@ -65,7 +66,7 @@ pub fn decode_ingress(bytes: &[u8]) -> Result<Ingress<'_>, FrameError> {
     }
     match ingress.message_type() {
         IngressMessage::NONE => Err(FrameError::Unknown { kind: 0 }),
-        IngressMessage(kind) if kind > IngressMessage::HashReport.0 => Err(FrameError::Unknown { kind }),
+        IngressMessage(kind) if kind > IngressMessage::AskMatches.0 => Err(FrameError::Unknown { kind }),
         _ => Ok(ingress),
     }
 }

@@ -203,6 +203,8 @@ pub const LINK_BACKLOG_MAX: usize = 1_024;
 pub const LINK_HOLD_MS_MAX: u64 = 5_000;
 /// Joins and resumes of one edge without an answer, those of players who are gone included.
 pub const REQUESTS_MAX: usize = 2 * CONNECTIONS_MAX;
+/// Questions of others than players that wait for an answer at one edge.
+pub const QUESTIONS_MAX: usize = 64;
 /// Bytes that wait for a cluster that does not keep up before players are sent away.
 pub const UPLINK_BACKLOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes that may wait on a control stream before pings are no longer answered.

@@ -31,7 +31,8 @@
 //!   places in the manifest's list of components, and before the first stands -1.
 //! - `era` is the low byte of the baseline's. `seq` counts the updates of an era from 1, modulo 2^16. `tick` is the low
 //!   16 bits of the tick that is told, to be read as the one nearest to the newest tick known.
-//! - `settled` is how many ticks before `tick` all is known to be held; 63: more than 62, or not known.
+//! - `settled` is how many ticks before `tick` all is known to be held by whom this update reaches; 63: more than 62, or
+//!   not known.
 //! - `hash` stands in the last part of a tick, if at all. It is the hash of the view at that tick: who has all parts of the tick,
 //!   and of no later one, compares.
 //! - The set before the first entity is all components above; the form before a component's first row is `age` 0,

@@ -152,6 +152,8 @@ struct Arrival {
     hash: Option<u64>,
 }
 
+/// Updates before the newest that the edge may still wait for.
+const GAP_UPDATES: u32 = 8;
 /// Ticks below the newest from which on updates do nothing.
 const LATE_TICKS: u64 = BASE_AGE_TICKS_MAX as u64 + 1;
 /// Ticks for which what was told may be named by updates that are still taken.
@@ -298,10 +300,10 @@ impl View {
         self.unacknowledged
     }
 
-    /// Whether one of the last 64 updates did not come, or not yet: the link loses packets.
+    /// Whether one of the last updates did not come, or not yet, so that the edge is to hear of it.
     #[must_use]
     pub const fn has_gap(&self) -> bool {
-        self.missing != 0
+        self.missing & ((1 << GAP_UPDATES) - 1) != 0
     }
 
     /// What to tell the edge of the updates that came; `None` before the first.

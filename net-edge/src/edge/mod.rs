@@ -9,6 +9,7 @@
 //! | who hears of it? | `fanout`; by `views`, which ask `crate::interest` and `crate::view` |
 //! | what if somebody is behind? | `resync` |
 //! | what if another member leads, or the cluster session is gone? | `outstanding` |
+//! | what do others than players ask? | `questions` |
 //!
 //! Invariants:
 //! - What one player sends changes nothing for another: a bad frame closes its own connection.
@@ -21,6 +22,7 @@ mod fanout;
 mod gate;
 mod mirror;
 mod outstanding;
+mod questions;
 mod resync;
 mod session;
 mod uplink;
@@ -34,7 +36,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use protocol::cluster::EdgeHelloT;
+use protocol::cluster::{EdgeHelloT, MatchStateT};
 use protocol::limits::SECRET_BYTES;
 use protocol::manifest::Manifest;
 use protocol::outcome::CloseCode;
@@ -161,6 +163,13 @@ pub enum Action {
         to: ConnectionId,
         /// Goes as it is. Longer than the path takes, it is dropped.
         bytes: Bytes,
+    },
+    /// Tell whoever asked which matches are open. See [`Edge::handle_question`].
+    Tell {
+        /// The question.
+        request: u64,
+        /// Ascending.
+        matches: Vec<MatchStateT>,
     },
     /// Write what waits, say goodbye and close.
     Close {

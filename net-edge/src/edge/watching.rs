@@ -67,6 +67,8 @@ impl Edge {
             self.handle_ended(now, &ended);
         } else if let Some(closed) = egress.message_as_match_closed() {
             self.handle_match_closed(now, &closed);
+        } else if let Some(told) = egress.message_as_open_matches() {
+            self.handle_open_matches(&told);
         } else if let Some(accepted) = egress.message_as_edge_accepted() {
             self.handle_accepted(now, accepted.manifest().bytes());
         } else if let Some(refused) = egress.message_as_edge_refused() {

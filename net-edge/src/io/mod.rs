@@ -9,6 +9,7 @@
 pub(crate) mod clock;
 mod cluster;
 mod connection;
+mod questions;
 mod quic;
 mod unproven;
 mod wire;
@@ -36,6 +37,7 @@ use crate::metrics::{Counters, EdgeStats};
 
 use cluster::Link;
 use connection::Order;
+pub use questions::{Questions, Unanswered};
 use wire::Wire;
 
 /// All that can happen to an edge.
@@ -70,6 +72,10 @@ enum Event {
         term: u64,
     },
     Linked(ClusterLink),
+    Ask {
+        match_id: Option<u64>,
+        answer: questions::Answer,
+    },
     /// A deadline of the core's, or a message to be offered again.
     Time,
     Stop {
@@ -144,6 +150,7 @@ impl EdgeServer {
             to_self: events.clone(),
             cluster,
             link: Link::none(),
+            waiting: questions::Waiting::default(),
             live: Arc::clone(&live),
             failures: 0,
             stopped: None,
@@ -188,6 +195,12 @@ impl EdgeServer {
     #[must_use]
     pub fn stats(&self) -> EdgeStats {
         self.counters.snapshot()
+    }
+
+    /// A way to ask the service.
+    #[must_use]
+    pub fn questions(&self) -> Questions {
+        Questions(self.events.clone())
     }
 
     /// Sends players to other edges, waits up to `grace` until they are gone, and closes the cluster session.
@@ -259,6 +272,7 @@ struct Shell {
     to_self: mpsc::Sender<Event>,
     cluster: Arc<dyn Cluster>,
     link: Link,
+    waiting: questions::Waiting,
     live: Live,
     /// Links in a row that closed before the service had accepted the edge.
     failures: u32,
@@ -328,11 +342,20 @@ impl Shell {
                 }
             }
             Event::EgressClosed => self.drop_link(),
+            Event::Ask { match_id, answer } => {
+                if let Some(request) = self.waiting.begin(answer)
+                    && !self.edge.handle_question(request, match_id)
+                {
+                    self.waiting.end(request);
+                }
+            }
             Event::LeaderLost => {
+                self.waiting.clear();
                 self.link.drop_held();
                 self.edge.handle_leader_lost();
             }
             Event::LeaderChanged { term } => {
+                self.waiting.clear();
                 self.link.begin_term(term);
                 self.edge.handle_leader_changed(now);
             }
@@ -363,6 +386,11 @@ impl Shell {
                 Action::Datagram { to, bytes } => {
                     if let Some(outlet) = self.live.get(&to) {
                         outlet.wire.send_datagram(bytes);
+                    }
+                }
+                Action::Tell { request, matches } => {
+                    if let Some(answer) = self.waiting.end(request) {
+                        let _ = answer.send(matches);
                     }
                 }
                 Action::Close { to, code, reason } => self.order(to, Order::Close { code, reason }),
@@ -398,6 +426,7 @@ impl Shell {
     fn drop_link(&mut self) {
         if self.link.is_open() {
             self.link = Link::none();
+            self.waiting.clear();
             self.edge.handle_link_lost(clock::now());
             self.failures += 1;
             self.connect();

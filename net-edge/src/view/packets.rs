@@ -143,7 +143,8 @@ impl PlayerView {
             self.hash_due = now + if hash.is_some() { self.hash_ticks } else { self.hash_ticks.div_ceil(4) };
         }
         let orders = plan.orders();
-        self.close_part(&mut packets, orders, now, hash);
+        let is_all = packets.parts.is_empty();
+        self.close_part(&mut packets, orders, now, hash, is_all);
         self.note_written(now);
         let is_plain = plan.items.iter().all(|item| self.tracked[item.place as usize].chunk == REGULAR);
         if let Some(plain) = plain.filter(|_| is_plain && fits && listed && packed)
@@ -168,8 +169,9 @@ impl PlayerView {
         self.is_wanted = false;
         let mut packets = std::mem::take(&mut self.packets);
         for (place, part) in shared.parts.iter().enumerate() {
+            let settled = self.settled_with(now, shared.parts.len() == 1);
             let seq = self.close_packet(now);
-            let header = self.header(now, seq, place, shared.parts.len());
+            let header = self.header(now, seq, settled, place, shared.parts.len());
             packets.bytes.clear();
             packets.bytes.extend_from_slice(&header.encode());
             packets.bytes.extend_from_slice(&shared.bytes[part.clone()]);
@@ -179,15 +181,26 @@ impl PlayerView {
         self.note_written(now);
     }
 
+    /// Up to which tick all is held by whom the packet reaches that is written next: if it is all of its tick, it brings
+    /// that, and what it tells again.
+    fn settled_with(&self, now: u32, is_all: bool) -> u32 {
+        if !is_all {
+            return self.settled;
+        }
+        let waits = if self.pending.is_empty() { NOTHING_OWED } else { self.owed };
+        let unknown = self.flight.oldest_unknown().unwrap_or(NOTHING_OWED);
+        self.settled.max(waits.min(unknown).min(now + 1) - 1)
+    }
+
     /// Of an update without hash and absences.
-    fn header(&self, now: u32, seq: u16, part: usize, parts: usize) -> Header {
+    fn header(&self, now: u32, seq: u16, settled: u32, part: usize, parts: usize) -> Header {
         Header {
             era: self.era as u8,
             seq,
             tick: (self.start + u64::from(now) - 1) as u16,
             part: part as u8,
             parts: parts as u8,
-            settled_age: u8::try_from(now - self.settled).ok(),
+            settled_age: u8::try_from(now - settled).ok(),
             has_hash: false,
             has_absences: false,
         }
@@ -215,7 +228,7 @@ impl PlayerView {
             }
             let is_last = packets.parts.len() + 1 == UPDATE_PARTS_MAX;
             if !is_last && !packets.is_empty() {
-                self.close_part(packets, orders, now, None);
+                self.close_part(packets, orders, now, None, false);
                 packets.open();
             }
             // An entity that no part holds is told in pieces, a tick after the other.
@@ -283,15 +296,16 @@ impl PlayerView {
         self.flight.close(now, self.owed.min(self.written + 1)) as u16
     }
 
-    /// Ends a part; the count of parts is put in when it is known.
-    fn close_part(&mut self, packets: &mut Packets, orders: Orders, now: u32, hash: Option<u64>) {
+    /// Ends a part, which `is_all` of the tick or not; the count of parts is put in when it is known.
+    fn close_part(&mut self, packets: &mut Packets, orders: Orders, now: u32, hash: Option<u64>, is_all: bool) {
+        let settled = self.settled_with(now, is_all);
         let seq = self.close_packet(now);
         let part = &mut packets.part;
         // How many parts there are is put in when that is known.
         let header = Header {
             has_hash: hash.is_some(),
             has_absences: part.gone.count + part.lost.count > 0,
-            ..self.header(now, seq, packets.parts.len(), 1)
+            ..self.header(now, seq, settled, packets.parts.len(), 1)
         };
         let start = packets.bytes.len();
         packets.bytes.extend_from_slice(&header.encode());

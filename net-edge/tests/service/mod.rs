@@ -210,6 +210,15 @@ impl Service {
             said.push(self.baseline());
         } else if ingress.message_as_unwatch_match().is_some() {
             self.is_watched = false;
+        } else if let Some(ask) = ingress.message_as_ask_matches() {
+            let mut open = OpenMatchesT::default();
+            open.request = ask.request();
+            if [0, MATCH].contains(&ask.match_id()) {
+                let mut state = MatchStateT::default();
+                state.match_id = MATCH;
+                open.matches.push(state);
+            }
+            said.push(EgressMessageT::OpenMatches(Box::new(open)));
         } else if let Some(batch) = ingress.message_as_command_batch() {
             said.extend(self.take_batch(&batch));
         }

@@ -18,13 +18,13 @@ pub mod worldlog {
             since = "2.0.0",
             note = "Use associated constants instead. This will no longer be generated in 2021."
         )]
-        pub const ENUM_MAX_INGRESS_MESSAGE: u8 = 11;
+        pub const ENUM_MAX_INGRESS_MESSAGE: u8 = 12;
         #[deprecated(
             since = "2.0.0",
             note = "Use associated constants instead. This will no longer be generated in 2021."
         )]
         #[allow(non_camel_case_types)]
-        pub const ENUM_VALUES_INGRESS_MESSAGE: [IngressMessage; 12] = [
+        pub const ENUM_VALUES_INGRESS_MESSAGE: [IngressMessage; 13] = [
             IngressMessage::NONE,
             IngressMessage::EdgeHello,
             IngressMessage::OpenMatch,
@@ -37,6 +37,7 @@ pub mod worldlog {
             IngressMessage::LeaveSession,
             IngressMessage::CommandBatch,
             IngressMessage::HashReport,
+            IngressMessage::AskMatches,
         ];
 
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,9 +57,10 @@ pub mod worldlog {
             pub const LeaveSession: Self = Self(9);
             pub const CommandBatch: Self = Self(10);
             pub const HashReport: Self = Self(11);
+            pub const AskMatches: Self = Self(12);
 
             pub const ENUM_MIN: u8 = 0;
-            pub const ENUM_MAX: u8 = 11;
+            pub const ENUM_MAX: u8 = 12;
             pub const ENUM_VALUES: &'static [Self] = &[
                 Self::NONE,
                 Self::EdgeHello,
@@ -72,6 +74,7 @@ pub mod worldlog {
                 Self::LeaveSession,
                 Self::CommandBatch,
                 Self::HashReport,
+                Self::AskMatches,
             ];
             /// Returns the variant's name or "" if unknown.
             pub fn variant_name(self) -> Option<&'static str> {
@@ -88,6 +91,7 @@ pub mod worldlog {
                     Self::LeaveSession => Some("LeaveSession"),
                     Self::CommandBatch => Some("CommandBatch"),
                     Self::HashReport => Some("HashReport"),
+                    Self::AskMatches => Some("AskMatches"),
                     _ => None,
                 }
             }
@@ -161,6 +165,7 @@ pub mod worldlog {
             LeaveSession(alloc::boxed::Box<LeaveSessionT>),
             CommandBatch(alloc::boxed::Box<CommandBatchT>),
             HashReport(alloc::boxed::Box<HashReportT>),
+            AskMatches(alloc::boxed::Box<AskMatchesT>),
         }
         impl Default for IngressMessageT {
             fn default() -> Self {
@@ -182,6 +187,7 @@ pub mod worldlog {
                     Self::LeaveSession(_) => IngressMessage::LeaveSession,
                     Self::CommandBatch(_) => IngressMessage::CommandBatch,
                     Self::HashReport(_) => IngressMessage::HashReport,
+                    Self::AskMatches(_) => IngressMessage::AskMatches,
                 }
             }
             pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
@@ -201,6 +207,7 @@ pub mod worldlog {
                     Self::LeaveSession(v) => Some(v.pack(fbb).as_union_value()),
                     Self::CommandBatch(v) => Some(v.pack(fbb).as_union_value()),
                     Self::HashReport(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::AskMatches(v) => Some(v.pack(fbb).as_union_value()),
                 }
             }
             /// If the union variant matches, return the owned EdgeHelloT, setting the union to NONE.
@@ -390,6 +397,23 @@ pub mod worldlog {
             pub fn as_hash_report_mut(&mut self) -> Option<&mut HashReportT> {
                 if let Self::HashReport(v) = self { Some(v.as_mut()) } else { None }
             }
+            /// If the union variant matches, return the owned AskMatchesT, setting the union to NONE.
+            pub fn take_ask_matches(&mut self) -> Option<alloc::boxed::Box<AskMatchesT>> {
+                if let Self::AskMatches(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::AskMatches(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the AskMatchesT.
+            pub fn as_ask_matches(&self) -> Option<&AskMatchesT> {
+                if let Self::AskMatches(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the AskMatchesT.
+            pub fn as_ask_matches_mut(&mut self) -> Option<&mut AskMatchesT> {
+                if let Self::AskMatches(v) = self { Some(v.as_mut()) } else { None }
+            }
         }
         #[deprecated(
             since = "2.0.0",
@@ -400,13 +424,13 @@ pub mod worldlog {
             since = "2.0.0",
             note = "Use associated constants instead. This will no longer be generated in 2021."
         )]
-        pub const ENUM_MAX_EGRESS_MESSAGE: u8 = 10;
+        pub const ENUM_MAX_EGRESS_MESSAGE: u8 = 11;
         #[deprecated(
             since = "2.0.0",
             note = "Use associated constants instead. This will no longer be generated in 2021."
         )]
         #[allow(non_camel_case_types)]
-        pub const ENUM_VALUES_EGRESS_MESSAGE: [EgressMessage; 11] = [
+        pub const ENUM_VALUES_EGRESS_MESSAGE: [EgressMessage; 12] = [
             EgressMessage::NONE,
             EgressMessage::EdgeAccepted,
             EgressMessage::EdgeRefused,
@@ -418,6 +442,7 @@ pub mod worldlog {
             EgressMessage::MatchBaseline,
             EgressMessage::MatchDelta,
             EgressMessage::SessionOutcomes,
+            EgressMessage::OpenMatches,
         ];
 
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -436,9 +461,10 @@ pub mod worldlog {
             pub const MatchBaseline: Self = Self(8);
             pub const MatchDelta: Self = Self(9);
             pub const SessionOutcomes: Self = Self(10);
+            pub const OpenMatches: Self = Self(11);
 
             pub const ENUM_MIN: u8 = 0;
-            pub const ENUM_MAX: u8 = 10;
+            pub const ENUM_MAX: u8 = 11;
             pub const ENUM_VALUES: &'static [Self] = &[
                 Self::NONE,
                 Self::EdgeAccepted,
@@ -451,6 +477,7 @@ pub mod worldlog {
                 Self::MatchBaseline,
                 Self::MatchDelta,
                 Self::SessionOutcomes,
+                Self::OpenMatches,
             ];
             /// Returns the variant's name or "" if unknown.
             pub fn variant_name(self) -> Option<&'static str> {
@@ -466,6 +493,7 @@ pub mod worldlog {
                     Self::MatchBaseline => Some("MatchBaseline"),
                     Self::MatchDelta => Some("MatchDelta"),
                     Self::SessionOutcomes => Some("SessionOutcomes"),
+                    Self::OpenMatches => Some("OpenMatches"),
                     _ => None,
                 }
             }
@@ -538,6 +566,7 @@ pub mod worldlog {
             MatchBaseline(alloc::boxed::Box<MatchBaselineT>),
             MatchDelta(alloc::boxed::Box<MatchDeltaT>),
             SessionOutcomes(alloc::boxed::Box<SessionOutcomesT>),
+            OpenMatches(alloc::boxed::Box<OpenMatchesT>),
         }
         impl Default for EgressMessageT {
             fn default() -> Self {
@@ -558,6 +587,7 @@ pub mod worldlog {
                     Self::MatchBaseline(_) => EgressMessage::MatchBaseline,
                     Self::MatchDelta(_) => EgressMessage::MatchDelta,
                     Self::SessionOutcomes(_) => EgressMessage::SessionOutcomes,
+                    Self::OpenMatches(_) => EgressMessage::OpenMatches,
                 }
             }
             pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
@@ -576,6 +606,7 @@ pub mod worldlog {
                     Self::MatchBaseline(v) => Some(v.pack(fbb).as_union_value()),
                     Self::MatchDelta(v) => Some(v.pack(fbb).as_union_value()),
                     Self::SessionOutcomes(v) => Some(v.pack(fbb).as_union_value()),
+                    Self::OpenMatches(v) => Some(v.pack(fbb).as_union_value()),
                 }
             }
             /// If the union variant matches, return the owned EdgeAcceptedT, setting the union to NONE.
@@ -747,6 +778,23 @@ pub mod worldlog {
             /// If the union variant matches, return a mutable reference to the SessionOutcomesT.
             pub fn as_session_outcomes_mut(&mut self) -> Option<&mut SessionOutcomesT> {
                 if let Self::SessionOutcomes(v) = self { Some(v.as_mut()) } else { None }
+            }
+            /// If the union variant matches, return the owned OpenMatchesT, setting the union to NONE.
+            pub fn take_open_matches(&mut self) -> Option<alloc::boxed::Box<OpenMatchesT>> {
+                if let Self::OpenMatches(_) = self {
+                    let v = ::core::mem::replace(self, Self::NONE);
+                    if let Self::OpenMatches(w) = v { Some(w) } else { unreachable!() }
+                } else {
+                    None
+                }
+            }
+            /// If the union variant matches, return a reference to the OpenMatchesT.
+            pub fn as_open_matches(&self) -> Option<&OpenMatchesT> {
+                if let Self::OpenMatches(v) = self { Some(v.as_ref()) } else { None }
+            }
+            /// If the union variant matches, return a mutable reference to the OpenMatchesT.
+            pub fn as_open_matches_mut(&mut self) -> Option<&mut OpenMatchesT> {
+                if let Self::OpenMatches(v) = self { Some(v.as_mut()) } else { None }
             }
         }
         // struct CommandHead, aligned to 4
@@ -3235,6 +3283,141 @@ pub mod worldlog {
                 HashReport::create(_fbb, &HashReportArgs { member, match_id, tick, hash })
             }
         }
+        pub enum AskMatchesOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Asks what is open: of one match, with its content; with `match_id` 0 of all, without. Changes nothing.
+        pub struct AskMatches<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for AskMatches<'a> {
+            type Inner = AskMatches<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> AskMatches<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                AskMatches { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args AskMatchesArgs,
+            ) -> ::flatbuffers::WIPOffset<AskMatches<'bldr>> {
+                let mut builder = AskMatchesBuilder::new(_fbb);
+                builder.add_match_id(args.match_id);
+                builder.add_request(args.request);
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> AskMatchesT {
+                let request = self.request();
+                let match_id = self.match_id();
+                AskMatchesT { request, match_id }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(AskMatches::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(AskMatches::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for AskMatches<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct AskMatchesArgs {
+            pub request: u64,
+            pub match_id: u64,
+        }
+        impl<'a> Default for AskMatchesArgs {
+            #[inline]
+            fn default() -> Self {
+                AskMatchesArgs { request: 0, match_id: 0 }
+            }
+        }
+
+        pub struct AskMatchesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> AskMatchesBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(AskMatches::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(AskMatches::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> AskMatchesBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                AskMatchesBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<AskMatches<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for AskMatches<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("AskMatches");
+                ds.field("request", &self.request());
+                ds.field("match_id", &self.match_id());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct AskMatchesT {
+            pub request: u64,
+            pub match_id: u64,
+        }
+        impl Default for AskMatchesT {
+            fn default() -> Self {
+                Self { request: 0, match_id: 0 }
+            }
+        }
+        impl AskMatchesT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<AskMatches<'b>> {
+                let request = self.request;
+                let match_id = self.match_id;
+                AskMatches::create(_fbb, &AskMatchesArgs { request, match_id })
+            }
+        }
         pub enum IngressOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
@@ -3327,6 +3510,11 @@ pub mod worldlog {
                     IngressMessage::HashReport => IngressMessageT::HashReport(alloc::boxed::Box::new(
                         self.message_as_hash_report()
                             .expect("Invalid union table, expected `IngressMessage::HashReport`.")
+                            .unpack(),
+                    )),
+                    IngressMessage::AskMatches => IngressMessageT::AskMatches(alloc::boxed::Box::new(
+                        self.message_as_ask_matches()
+                            .expect("Invalid union table, expected `IngressMessage::AskMatches`.")
                             .unpack(),
                     )),
                     _ => IngressMessageT::NONE,
@@ -3507,6 +3695,20 @@ pub mod worldlog {
                     None
                 }
             }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_ask_matches(&self) -> Option<AskMatches<'a>> {
+                if self.message_type() == IngressMessage::AskMatches {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { AskMatches::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Ingress<'_> {
@@ -3576,6 +3778,11 @@ pub mod worldlog {
                             IngressMessage::HashReport => v
                                 .verify_union_variant::<::flatbuffers::ForwardsUOffset<HashReport>>(
                                     "IngressMessage::HashReport",
+                                    pos,
+                                ),
+                            IngressMessage::AskMatches => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<AskMatches>>(
+                                    "IngressMessage::AskMatches",
                                     pos,
                                 ),
                             _ => Ok(()),
@@ -3702,6 +3909,13 @@ pub mod worldlog {
                     }
                     IngressMessage::HashReport => {
                         if let Some(x) = self.message_as_hash_report() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    IngressMessage::AskMatches => {
+                        if let Some(x) = self.message_as_ask_matches() {
                             ds.field("message", &x)
                         } else {
                             ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
@@ -5677,6 +5891,527 @@ pub mod worldlog {
                 SessionOutcomes::create(_fbb, &SessionOutcomesArgs { outcomes })
             }
         }
+        pub enum MatchStateOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// A match as it was when the question ran.
+        pub struct MatchState<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for MatchState<'a> {
+            type Inner = MatchState<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> MatchState<'a> {
+            pub const VT_MATCH_ID: ::flatbuffers::VOffsetT = 4;
+            pub const VT_LABEL: ::flatbuffers::VOffsetT = 6;
+            pub const VT_TICK_MILLIHERTZ: ::flatbuffers::VOffsetT = 8;
+            pub const VT_TICK: ::flatbuffers::VOffsetT = 10;
+            pub const VT_PLAYERS: ::flatbuffers::VOffsetT = 12;
+            pub const VT_ENTITIES: ::flatbuffers::VOffsetT = 14;
+            pub const VT_HASH: ::flatbuffers::VOffsetT = 16;
+            pub const VT_KEPT: ::flatbuffers::VOffsetT = 18;
+            pub const VT_OPENED_MS: ::flatbuffers::VOffsetT = 20;
+            pub const VT_CONTENT: ::flatbuffers::VOffsetT = 22;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                MatchState { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args MatchStateArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<MatchState<'bldr>> {
+                let mut builder = MatchStateBuilder::new(_fbb);
+                builder.add_opened_ms(args.opened_ms);
+                builder.add_hash(args.hash);
+                builder.add_tick(args.tick);
+                builder.add_match_id(args.match_id);
+                if let Some(x) = args.content {
+                    builder.add_content(x);
+                }
+                if let Some(x) = args.kept {
+                    builder.add_kept(x);
+                }
+                builder.add_entities(args.entities);
+                builder.add_players(args.players);
+                builder.add_tick_millihertz(args.tick_millihertz);
+                if let Some(x) = args.label {
+                    builder.add_label(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> MatchStateT {
+                let match_id = self.match_id();
+                let label = self.label().map(|x| alloc::string::ToString::to_string(x));
+                let tick_millihertz = self.tick_millihertz();
+                let tick = self.tick();
+                let players = self.players();
+                let entities = self.entities();
+                let hash = self.hash();
+                let kept = self.kept().map(|x| x.into_iter().collect());
+                let opened_ms = self.opened_ms();
+                let content = self.content().map(|x| x.into_iter().collect());
+                MatchStateT {
+                    match_id,
+                    label,
+                    tick_millihertz,
+                    tick,
+                    players,
+                    entities,
+                    hash,
+                    kept,
+                    opened_ms,
+                    content,
+                }
+            }
+
+            #[inline]
+            pub fn match_id(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchState::VT_MATCH_ID, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn label(&self) -> Option<&'a str> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(MatchState::VT_LABEL, None) }
+            }
+            #[inline]
+            pub fn tick_millihertz(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(MatchState::VT_TICK_MILLIHERTZ, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn tick(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchState::VT_TICK, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn players(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(MatchState::VT_PLAYERS, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn entities(&self) -> u32 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u32>(MatchState::VT_ENTITIES, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn hash(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(MatchState::VT_HASH, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn kept(&self) -> Option<::flatbuffers::Vector<'a, u32>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u32>>>(
+                        MatchState::VT_KEPT,
+                        None,
+                    )
+                }
+            }
+            #[inline]
+            pub fn opened_ms(&self) -> i64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<i64>(MatchState::VT_OPENED_MS, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn content(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(
+                        MatchState::VT_CONTENT,
+                        None,
+                    )
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for MatchState<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("match_id", Self::VT_MATCH_ID, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("label", Self::VT_LABEL, false)?
+                    .visit_field::<u32>("tick_millihertz", Self::VT_TICK_MILLIHERTZ, false)?
+                    .visit_field::<u64>("tick", Self::VT_TICK, false)?
+                    .visit_field::<u32>("players", Self::VT_PLAYERS, false)?
+                    .visit_field::<u32>("entities", Self::VT_ENTITIES, false)?
+                    .visit_field::<u64>("hash", Self::VT_HASH, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u32>>>(
+                        "kept",
+                        Self::VT_KEPT,
+                        false,
+                    )?
+                    .visit_field::<i64>("opened_ms", Self::VT_OPENED_MS, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>(
+                        "content",
+                        Self::VT_CONTENT,
+                        false,
+                    )?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct MatchStateArgs<'a> {
+            pub match_id: u64,
+            pub label: Option<::flatbuffers::WIPOffset<&'a str>>,
+            pub tick_millihertz: u32,
+            pub tick: u64,
+            pub players: u32,
+            pub entities: u32,
+            pub hash: u64,
+            pub kept: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u32>>>,
+            pub opened_ms: i64,
+            pub content: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+        }
+        impl<'a> Default for MatchStateArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                MatchStateArgs {
+                    match_id: 0,
+                    label: None,
+                    tick_millihertz: 0,
+                    tick: 0,
+                    players: 0,
+                    entities: 0,
+                    hash: 0,
+                    kept: None,
+                    opened_ms: 0,
+                    content: None,
+                }
+            }
+        }
+
+        pub struct MatchStateBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MatchStateBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_match_id(&mut self, match_id: u64) {
+                self.fbb_.push_slot::<u64>(MatchState::VT_MATCH_ID, match_id, 0);
+            }
+            #[inline]
+            pub fn add_label(&mut self, label: ::flatbuffers::WIPOffset<&'b str>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchState::VT_LABEL, label);
+            }
+            #[inline]
+            pub fn add_tick_millihertz(&mut self, tick_millihertz: u32) {
+                self.fbb_.push_slot::<u32>(MatchState::VT_TICK_MILLIHERTZ, tick_millihertz, 0);
+            }
+            #[inline]
+            pub fn add_tick(&mut self, tick: u64) {
+                self.fbb_.push_slot::<u64>(MatchState::VT_TICK, tick, 0);
+            }
+            #[inline]
+            pub fn add_players(&mut self, players: u32) {
+                self.fbb_.push_slot::<u32>(MatchState::VT_PLAYERS, players, 0);
+            }
+            #[inline]
+            pub fn add_entities(&mut self, entities: u32) {
+                self.fbb_.push_slot::<u32>(MatchState::VT_ENTITIES, entities, 0);
+            }
+            #[inline]
+            pub fn add_hash(&mut self, hash: u64) {
+                self.fbb_.push_slot::<u64>(MatchState::VT_HASH, hash, 0);
+            }
+            #[inline]
+            pub fn add_kept(&mut self, kept: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u32>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchState::VT_KEPT, kept);
+            }
+            #[inline]
+            pub fn add_opened_ms(&mut self, opened_ms: i64) {
+                self.fbb_.push_slot::<i64>(MatchState::VT_OPENED_MS, opened_ms, 0);
+            }
+            #[inline]
+            pub fn add_content(&mut self, content: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b, u8>>) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(MatchState::VT_CONTENT, content);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MatchStateBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                MatchStateBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<MatchState<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for MatchState<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("MatchState");
+                ds.field("match_id", &self.match_id());
+                ds.field("label", &self.label());
+                ds.field("tick_millihertz", &self.tick_millihertz());
+                ds.field("tick", &self.tick());
+                ds.field("players", &self.players());
+                ds.field("entities", &self.entities());
+                ds.field("hash", &self.hash());
+                ds.field("kept", &self.kept());
+                ds.field("opened_ms", &self.opened_ms());
+                ds.field("content", &self.content());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct MatchStateT {
+            pub match_id: u64,
+            pub label: Option<alloc::string::String>,
+            pub tick_millihertz: u32,
+            pub tick: u64,
+            pub players: u32,
+            pub entities: u32,
+            pub hash: u64,
+            pub kept: Option<alloc::vec::Vec<u32>>,
+            pub opened_ms: i64,
+            pub content: Option<alloc::vec::Vec<u8>>,
+        }
+        impl Default for MatchStateT {
+            fn default() -> Self {
+                Self {
+                    match_id: 0,
+                    label: None,
+                    tick_millihertz: 0,
+                    tick: 0,
+                    players: 0,
+                    entities: 0,
+                    hash: 0,
+                    kept: None,
+                    opened_ms: 0,
+                    content: None,
+                }
+            }
+        }
+        impl MatchStateT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<MatchState<'b>> {
+                let match_id = self.match_id;
+                let label = self.label.as_ref().map(|x| _fbb.create_string(x));
+                let tick_millihertz = self.tick_millihertz;
+                let tick = self.tick;
+                let players = self.players;
+                let entities = self.entities;
+                let hash = self.hash;
+                let kept = self.kept.as_ref().map(|x| _fbb.create_vector(x));
+                let opened_ms = self.opened_ms;
+                let content = self.content.as_ref().map(|x| _fbb.create_vector(x));
+                MatchState::create(
+                    _fbb,
+                    &MatchStateArgs {
+                        match_id,
+                        label,
+                        tick_millihertz,
+                        tick,
+                        players,
+                        entities,
+                        hash,
+                        kept,
+                        opened_ms,
+                        content,
+                    },
+                )
+            }
+        }
+        pub enum OpenMatchesOffset {}
+        #[derive(Copy, Clone, PartialEq)]
+
+        /// Ascending. Without the match that was asked for when that is not open.
+        pub struct OpenMatches<'a> {
+            pub _tab: ::flatbuffers::Table<'a>,
+        }
+
+        impl<'a> ::flatbuffers::Follow<'a> for OpenMatches<'a> {
+            type Inner = OpenMatches<'a>;
+            #[inline]
+            unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+                Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+            }
+        }
+
+        impl<'a> OpenMatches<'a> {
+            pub const VT_REQUEST: ::flatbuffers::VOffsetT = 4;
+            pub const VT_MATCHES: ::flatbuffers::VOffsetT = 6;
+
+            #[inline]
+            pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+                OpenMatches { _tab: table }
+            }
+            #[allow(unused_mut)]
+            pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+                _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+                args: &'args OpenMatchesArgs<'args>,
+            ) -> ::flatbuffers::WIPOffset<OpenMatches<'bldr>> {
+                let mut builder = OpenMatchesBuilder::new(_fbb);
+                builder.add_request(args.request);
+                if let Some(x) = args.matches {
+                    builder.add_matches(x);
+                }
+                builder.finish()
+            }
+
+            pub fn unpack(&self) -> OpenMatchesT {
+                let request = self.request();
+                let matches = {
+                    let x = self.matches();
+                    x.iter().map(|t| t.unpack()).collect()
+                };
+                OpenMatchesT { request, matches }
+            }
+
+            #[inline]
+            pub fn request(&self) -> u64 {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe { self._tab.get::<u64>(OpenMatches::VT_REQUEST, Some(0)).unwrap() }
+            }
+            #[inline]
+            pub fn matches(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<MatchState<'a>>> {
+                // Safety:
+                // Created from valid Table for this object
+                // which contains a valid value in this slot
+                unsafe {
+                    self._tab
+                        .get::<::flatbuffers::ForwardsUOffset<
+                            ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<MatchState>>,
+                        >>(OpenMatches::VT_MATCHES, None)
+                        .unwrap()
+                }
+            }
+        }
+
+        impl ::flatbuffers::Verifiable for OpenMatches<'_> {
+            #[inline]
+            fn run_verifier(
+                v: &mut ::flatbuffers::Verifier,
+                pos: usize,
+            ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+                v.visit_table(pos)?
+                    .visit_field::<u64>("request", Self::VT_REQUEST, false)?
+                    .visit_field::<::flatbuffers::ForwardsUOffset<
+                        ::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<MatchState>>,
+                    >>("matches", Self::VT_MATCHES, true)?
+                    .finish();
+                Ok(())
+            }
+        }
+        pub struct OpenMatchesArgs<'a> {
+            pub request: u64,
+            pub matches: Option<
+                ::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<MatchState<'a>>>>,
+            >,
+        }
+        impl<'a> Default for OpenMatchesArgs<'a> {
+            #[inline]
+            fn default() -> Self {
+                OpenMatchesArgs {
+                    request: 0,
+                    matches: None, // required field
+                }
+            }
+        }
+
+        pub struct OpenMatchesBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+            fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+            start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+        }
+        impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OpenMatchesBuilder<'a, 'b, A> {
+            #[inline]
+            pub fn add_request(&mut self, request: u64) {
+                self.fbb_.push_slot::<u64>(OpenMatches::VT_REQUEST, request, 0);
+            }
+            #[inline]
+            pub fn add_matches(
+                &mut self,
+                matches: ::flatbuffers::WIPOffset<
+                    ::flatbuffers::Vector<'b, ::flatbuffers::ForwardsUOffset<MatchState<'b>>>,
+                >,
+            ) {
+                self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(OpenMatches::VT_MATCHES, matches);
+            }
+            #[inline]
+            pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OpenMatchesBuilder<'a, 'b, A> {
+                let start = _fbb.start_table();
+                OpenMatchesBuilder { fbb_: _fbb, start_: start }
+            }
+            #[inline]
+            pub fn finish(self) -> ::flatbuffers::WIPOffset<OpenMatches<'a>> {
+                let o = self.fbb_.end_table(self.start_);
+                self.fbb_.required(o, OpenMatches::VT_MATCHES, "matches");
+                ::flatbuffers::WIPOffset::new(o.value())
+            }
+        }
+
+        impl ::core::fmt::Debug for OpenMatches<'_> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let mut ds = f.debug_struct("OpenMatches");
+                ds.field("request", &self.request());
+                ds.field("matches", &self.matches());
+                ds.finish()
+            }
+        }
+        #[non_exhaustive]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct OpenMatchesT {
+            pub request: u64,
+            pub matches: alloc::vec::Vec<MatchStateT>,
+        }
+        impl Default for OpenMatchesT {
+            fn default() -> Self {
+                Self { request: 0, matches: Default::default() }
+            }
+        }
+        impl OpenMatchesT {
+            pub fn pack<'b, A: ::flatbuffers::Allocator + 'b>(
+                &self,
+                _fbb: &mut ::flatbuffers::FlatBufferBuilder<'b, A>,
+            ) -> ::flatbuffers::WIPOffset<OpenMatches<'b>> {
+                let request = self.request;
+                let matches = Some({
+                    let x = &self.matches;
+                    let w: alloc::vec::Vec<_> = x.iter().map(|t| t.pack(_fbb)).collect();
+                    _fbb.create_vector(&w)
+                });
+                OpenMatches::create(_fbb, &OpenMatchesArgs { request, matches })
+            }
+        }
         pub enum EgressOffset {}
         #[derive(Copy, Clone, PartialEq)]
 
@@ -5764,6 +6499,11 @@ pub mod worldlog {
                     EgressMessage::SessionOutcomes => EgressMessageT::SessionOutcomes(alloc::boxed::Box::new(
                         self.message_as_session_outcomes()
                             .expect("Invalid union table, expected `EgressMessage::SessionOutcomes`.")
+                            .unpack(),
+                    )),
+                    EgressMessage::OpenMatches => EgressMessageT::OpenMatches(alloc::boxed::Box::new(
+                        self.message_as_open_matches()
+                            .expect("Invalid union table, expected `EgressMessage::OpenMatches`.")
                             .unpack(),
                     )),
                     _ => EgressMessageT::NONE,
@@ -5928,6 +6668,20 @@ pub mod worldlog {
                     None
                 }
             }
+
+            #[inline]
+            #[allow(non_snake_case)]
+            pub fn message_as_open_matches(&self) -> Option<OpenMatches<'a>> {
+                if self.message_type() == EgressMessage::OpenMatches {
+                    let u = self.message();
+                    // Safety:
+                    // Created from a valid Table for this object
+                    // Which contains a valid union in this slot
+                    Some(unsafe { OpenMatches::init_from_table(u) })
+                } else {
+                    None
+                }
+            }
         }
 
         impl ::flatbuffers::Verifiable for Egress<'_> {
@@ -5992,6 +6746,11 @@ pub mod worldlog {
                             EgressMessage::SessionOutcomes => v
                                 .verify_union_variant::<::flatbuffers::ForwardsUOffset<SessionOutcomes>>(
                                     "EgressMessage::SessionOutcomes",
+                                    pos,
+                                ),
+                            EgressMessage::OpenMatches => v
+                                .verify_union_variant::<::flatbuffers::ForwardsUOffset<OpenMatches>>(
+                                    "EgressMessage::OpenMatches",
                                     pos,
                                 ),
                             _ => Ok(()),
@@ -6111,6 +6870,13 @@ pub mod worldlog {
                     }
                     EgressMessage::SessionOutcomes => {
                         if let Some(x) = self.message_as_session_outcomes() {
+                            ds.field("message", &x)
+                        } else {
+                            ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")
+                        }
+                    }
+                    EgressMessage::OpenMatches => {
+                        if let Some(x) = self.message_as_open_matches() {
                             ds.field("message", &x)
                         } else {
                             ds.field("message", &"InvalidFlatbuffer: Union discriminant does not match value.")

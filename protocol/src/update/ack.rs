@@ -73,7 +73,7 @@ impl AckPace {
     /// When an acknowledgement is due if nothing else goes before; `None`: there is nothing to say.
     ///
     /// Who sends commands often waits for the next one. Otherwise every second update is acknowledged, and none waits
-    /// longer than [`ACK_WAIT_MS`]. With `has_gap` an update is missing, and the edge should know soon.
+    /// longer than [`ACK_WAIT_MS`]. With `has_gap` an update is missing, and the edge should know at once.
     #[must_use]
     pub fn due(&self, has_gap: bool) -> Option<Instant> {
         let since = self.waits?;
@@ -81,7 +81,7 @@ impl AckPace {
         let rides = !has_gap && self.command.is_some_and(|command| command + ride + ride / 2 > since);
         match (rides, self.count) {
             (true, _) => Some(since + ride),
-            (false, 1) => Some(since + Duration::from_millis(ACK_WAIT_MS)),
+            (false, 1) if !has_gap => Some(since + Duration::from_millis(ACK_WAIT_MS)),
             (false, _) => Some(since),
         }
     }
