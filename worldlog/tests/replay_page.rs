@@ -63,6 +63,8 @@ fn a_designer_scrubs_steps_asks_why_and_compares_two_forks() {
     let cause = &asked["cause"];
     assert_eq!(cause["tick"], format!("tick {}", writer["tick"]), "{why}");
     assert_eq!(asked["tick"], writer["tick"], "a click on the tick goes there");
+    assert_eq!(asked["cutOff"].to_string(), "[]", "a laptop shows all values of a body, and its causes, at once");
+    assert!(asked["shown"].as_f64().unwrap() > 0.6, "most values are seen where a browser leaves less: {asked}");
     assert_eq!(cause["system"], writer["system"], "{why}");
     assert_eq!(cause["change"], format!("{} → {}", shown(&writer["old"]), shown(&writer["new"])), "{why}");
     let by = cause["by"].as_str().unwrap();

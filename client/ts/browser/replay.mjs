@@ -96,9 +96,30 @@ try {
     return { tick: text(".jump"), system: text("code"), change: text(".change"), by: text(".cause") };
   });
   await page.screenshot({ path: join(folder, "why.png") });
+  // What does not fit where it is shown, on the screen of a laptop and on one that shows less.
+  const cutOff = () =>
+    page.evaluate(() => {
+      const over = (name, by) => (by > 0 ? [`${name} by ${by} pixels`] : []);
+      const wide = ["bar", "tabs", "transport"].map((id) => document.getElementById(id));
+      const values = document.getElementById("components");
+      const list = document.getElementById("why");
+      return [
+        ...wide.flatMap(({ id, scrollWidth, clientWidth }) => over(id, scrollWidth - clientWidth)),
+        ...over("values", values.scrollHeight - values.clientHeight),
+        ...over("causes", Math.min(list.scrollHeight, 120) - list.clientHeight),
+      ];
+    });
+  const laptop = await cutOff();
+  await page.setViewportSize({ width: 1280, height: 680 });
+  const shown = await page.evaluate(() => {
+    const { bottom } = document.getElementById("components").getBoundingClientRect();
+    const values = [...document.querySelectorAll("#components .value")];
+    return values.filter((value) => value.getBoundingClientRect().bottom <= bottom).length / values.length;
+  });
+  await page.setViewportSize({ width: 1280, height: 800 });
   await page.click("#why .writers .jump");
   await settled();
-  await say("asked", { path, asked, cause });
+  await say("asked", { path, asked, cause, cutOff: laptop, shown });
 
   // Two forks of the same tick: one with the health, one with another.
   const fork = async (value) => {

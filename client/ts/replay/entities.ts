@@ -41,6 +41,7 @@ export class EntityTable {
   readonly #body = h("div", { class: "rows", role: "rowgroup" });
   readonly #count = byId("entity-count");
   #shown: readonly EntityState[] = [];
+  #height = 0;
   /** By which column, and which way; undefined is by kind. */
   #order: { readonly column: number; readonly direction: 1 | -1 } | undefined;
 
@@ -64,7 +65,7 @@ export class EntityTable {
       const row = (event.target as Element).closest<HTMLElement>("[data-entity]");
       if (row !== null) desk.select(Number(row.dataset["entity"]));
     });
-    new ResizeObserver(() => this.#paint()).observe(this.#grid);
+    new ResizeObserver(() => this.#resized()).observe(this.#grid);
     desk.on(["state", "file"], () => this.#fill());
     desk.on(["select"], () => {
       this.#reveal();
@@ -132,6 +133,16 @@ export class EntityTable {
     const team = entity.components["Team"]?.["team"] ?? entity.components["Seat"]?.["team"];
     row.style.setProperty("--team", team === undefined ? "transparent" : teamColour(Number(team)));
     COLUMNS.forEach(({ cell }, index) => say(row.children[index]!, cell(entity)));
+  }
+
+  /** What is selected takes room of the table: its row, where it was seen, still is. */
+  #resized(): void {
+    const { clientHeight, scrollTop } = this.#grid;
+    const bottom = (this.#place + 1) * ROW;
+    const wasSeen = bottom > scrollTop + ROW && bottom <= scrollTop + this.#height - ROW;
+    this.#height = clientHeight;
+    if (wasSeen) this.#reveal();
+    this.#paint();
   }
 
   get #place(): number {

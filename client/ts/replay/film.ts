@@ -1,6 +1,6 @@
 // One file of the library: what is known of it as a whole, and its state at the ticks that were looked at.
 
-import type { FileInfo, ManifestText, Moment, Server, State, Timeline } from "./api.js";
+import type { FileInfo, ManifestText, Moment, Presence, Server, State, Timeline } from "./api.js";
 import { type Content, readContent } from "../play/content.js";
 import { type Frame, pack } from "./frame.js";
 import { Moments, describe, presences } from "./moments.js";
@@ -10,6 +10,7 @@ const STATES_MAX = 48;
 export class Film {
   timeline: Timeline;
   moments: Moments;
+  #isDoubted = false;
   readonly #states = new Map<number, State>();
   readonly #frames = new Map<number, Frame>();
 
@@ -52,14 +53,26 @@ export class Film {
     );
   }
 
-  /** Asks again how far the file goes; says whether that changed. */
+  /** What is known may not be what the server knows: it is asked for all of it next time. */
+  doubt(): void {
+    this.#isDoubted = true;
+  }
+
+  /** Asks again how far the file goes and what happened since; says whether that changed. */
   async refresh(): Promise<boolean> {
     const before = this.timeline;
-    this.timeline = await this.server.get<Timeline>("/replay/timeline", { file: this.name });
-    const count = ({ moments, players }: Timeline): number => moments.length + players.length;
+    const { verified_to } = before;
+    const since = this.#isDoubted ? undefined : verified_to;
+    const rest = await this.server.get<Timeline>("/replay/timeline", { file: this.name, since });
+    // A server that was started again may know less.
+    this.#isDoubted = since !== undefined && (rest.verified_to < since || rest.last_tick < before.last_tick);
+    if (this.#isDoubted) return this.refresh();
+    this.timeline = since === undefined ? rest : continued(before, rest, since);
     const { timeline } = this;
-    if (count(timeline) !== count(before)) this.moments = new Moments([...timeline.moments, ...presences(timeline)]);
-    return this.timeline.last_tick !== before.last_tick || this.timeline.verified_to !== before.verified_to;
+    if (since === undefined || rest.moments.length + rest.players.length > 0) {
+      this.moments = new Moments([...timeline.moments, ...presences(timeline)]);
+    }
+    return timeline.last_tick !== before.last_tick || timeline.verified_to !== verified_to;
   }
 
   /** The state that was asked for before. */
@@ -89,4 +102,17 @@ export class Film {
     this.#frames.set(tick, frame);
     return frame;
   }
+}
+
+/** A timeline and what came after a tick of it. */
+function continued(known: Timeline, rest: Timeline, since: number): Timeline {
+  const isNews = ({ player, joined }: Presence): boolean =>
+    rest.players.some((stay) => stay.player === player && stay.joined === joined);
+  return {
+    ...rest,
+    keyframes: [...known.keyframes.filter((tick) => tick < since), ...rest.keyframes],
+    players: [...known.players.filter((stay) => !isNews(stay)), ...rest.players],
+    moments: [...known.moments, ...rest.moments],
+    mismatches: [...known.mismatches, ...rest.mismatches],
+  };
 }

@@ -21,6 +21,7 @@ interface Row {
 }
 
 export class Inspector {
+  readonly #line = byId("inspected-line");
   readonly #title = byId("inspected");
   readonly #body = byId("components");
   readonly #follow = byId<HTMLButtonElement>("follow");
@@ -37,6 +38,7 @@ export class Inspector {
   ) {
     desk.on(["state", "select", "file"], () => this.#fill());
     desk.on(["why"], () => this.#markAsked());
+    byId("inspected-close").addEventListener("click", () => desk.select(undefined));
     this.#follow.addEventListener("click", () => {
       const player = this.#entity?.owner;
       desk.follow(player === desk.followed ? undefined : player);
@@ -56,6 +58,7 @@ export class Inspector {
     say(this.#follow, entity?.owner === desk.followed ? "Following" : `Follow P${entity?.owner ?? ""}`);
     const present = entity ?? other;
     if (present !== undefined || desk.selected === undefined) this.#owner = present?.owner ?? 0;
+    this.#line.hidden = desk.selected === undefined;
     if (present === undefined) return this.#sayNothing();
     const owner = present.owner === 0 ? "" : ` · P${present.owner}`;
     say(this.#title, `#${present.id} ${kindName(present)}${owner}`);
@@ -75,10 +78,10 @@ export class Inspector {
     const { selected, state } = this.desk;
     this.#shape = "";
     this.#rows.clear();
-    say(this.#title, selected === undefined ? "Nothing selected" : `#${selected}`);
+    say(this.#title, selected === undefined ? "" : `#${selected}`);
     const hint =
       selected === undefined
-        ? "Click something in the arena or in the table. A click on a value then says who wrote it."
+        ? "Click something in the arena or in the table to see its values; click a value to see what wrote it."
         : `Not there at tick ${state?.tick ?? this.desk.playhead.tick}.`;
     this.#body.replaceChildren(h("p", { class: "empty" }, hint, ...this.#newBody()));
   }
@@ -99,7 +102,7 @@ export class Inspector {
     this.#rows.clear();
     const sections = Object.entries(entity.components).map(([component, fields]) => {
       const rows = Object.keys(fields).map((field) => this.#buildRow(entity, component, field));
-      return h("section", {}, h("h3", {}, component), ...rows);
+      return h("section", { class: rows.length === 1 ? "single" : undefined }, h("h3", {}, component), ...rows);
     });
     this.#body.replaceChildren(h("div", { class: "columns" }, ...sections));
   }

@@ -60,6 +60,7 @@ const tabs = new Tabs(byId("tabs"), {
   "panel-players": (isShown) => (players.isShown = isShown),
 });
 whatIf.onWish = () => tabs.show("panel-whatif");
+why.onAsk = () => tabs.show("panel-why");
 
 let isStale = true;
 const redraw = (): void => void (isStale = true);
@@ -224,7 +225,9 @@ addEventListener("hashchange", () => void readHash().catch((error: unknown) => d
 
 server.onPresence = (isHere) => {
   desk.tell("trouble");
-  if (isHere) void start();
+  if (!isHere) return;
+  desk.film?.doubt();
+  void start();
 };
 
 async function start(): Promise<void> {
@@ -279,7 +282,7 @@ new Keys([
   { keys: ["/"], shown: "/", does: "filter entities", run: filterEntities },
   { keys: ["e"], shown: "E", does: "find when something is so", run: () => find.toggle() },
   { keys: ["i"], shown: "I", does: "to the values of what is selected; Enter asks why", run: inspect },
-  { keys: ["1", "2", "3", "4", "5"], shown: "1 … 5", does: "the panels of the side", run: showPanel },
+  { keys: ["1", "2", "3", "4", "5", "6"], shown: "1 … 6", does: "the panels of the side", run: showPanel },
   { keys: ["c"], shown: "C", does: "compare side by side", run: () => comparison.toggle() },
   { keys: ["h"], shown: "H", does: "heat map", run: () => heat.toggle() },
   { keys: ["l"], shown: "L", does: "copy a link to this tick", run: copyLink },

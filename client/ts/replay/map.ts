@@ -16,8 +16,10 @@ const REACH = 14;
 /** Pixels that a press may move and still be a click. */
 const SLACK = 4;
 const WHEEL = 0.0015;
-/** From here on names are written beside bodies. */
+/** From here on names are written beside bodies; a few of them sooner. */
 const NAMES_FROM_SCALE = 5;
+const FEW_NAMES_FROM_SCALE = 2.5;
+const FEW_BODIES = 12;
 const UNPLACED = "No entity of this tick has a place, so nothing can be drawn from above.";
 
 /** What is drawn. */
@@ -44,6 +46,7 @@ export interface MapHost {
 
 export class MapView {
   #poses: readonly Pose[] = [];
+  #namesFrom = NAMES_FROM_SCALE;
   #ground: HTMLCanvasElement | undefined;
   #groundOf: Content | undefined;
   #heat: HTMLCanvasElement | undefined;
@@ -63,6 +66,8 @@ export class MapView {
     if (context === undefined) return;
     const { between } = scene;
     this.#poses = between === undefined ? [] : poses(between.first, between.second, between.part);
+    const bodies = this.#poses.filter(({ kind }) => kind === AVATAR).length;
+    this.#namesFrom = bodies > FEW_BODIES ? NAMES_FROM_SCALE : FEW_NAMES_FROM_SCALE;
     const own = scene.followed === undefined ? undefined : this.#avatarOf(scene.followed);
     this.#aim(scene, own);
     this.#clear(context);
@@ -195,7 +200,7 @@ export class MapView {
   #drawSigns(context: CanvasRenderingContext2D, pose: Pose, { selected, followed, marks }: Scene): void {
     const isSelected = pose.id === selected;
     const isMarked = marks.has(pose.id);
-    const isNamed = pose.kind === AVATAR && (this.camera.scale >= NAMES_FROM_SCALE || isSelected);
+    const isNamed = pose.kind === AVATAR && (this.camera.scale >= this.#namesFrom || isSelected);
     if (!isSelected && !isMarked && !isNamed) return;
     const [x, y] = this.toPixel(pose.x, pose.y);
     const isSmall = pose.kind === PROJECTILE || pose.kind === PICKUP;

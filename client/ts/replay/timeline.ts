@@ -138,7 +138,7 @@ export class TimelineView {
         context.fillStyle = "rgb(255 255 255 / 2.5%)";
         context.fillRect(0, top, width, LANE);
       }
-      context.globalAlpha = this.host.isOn(index) ? 1 : 0.5;
+      context.globalAlpha = this.host.isOn(index) ? 1 : 0.7;
       this.#paintLane(context, film, lane.kinds, top);
       context.globalAlpha = 1;
     });

@@ -8,6 +8,9 @@ import { written } from "./inspector.js";
 export class Why {
   /** The field that was asked for, as `12.Health.points`. */
   path: string | undefined;
+  /** Shows the panel. */
+  onAsk: () => void = () => undefined;
+  readonly #line = byId("why-line");
   readonly #title = byId("why-title");
   readonly #body = byId("why");
   readonly #again = byId<HTMLButtonElement>("why-again");
@@ -30,10 +33,10 @@ export class Why {
     const number = ++this.#asked;
     const tick = playhead.tick;
     [this.path, this.#tick] = [path, tick];
-    say(this.#title, `Why ${path} at tick ${tick}`);
-    this.#body.replaceChildren(h("p", { class: "empty" }, "Tracing back…"));
-    this.desk.tell("why");
-    this.#offerAgain();
+    say(this.#title, `Why ${path} at ${tick}`);
+    this.#title.title = `${path} at tick ${tick}`;
+    this.#show(h("p", { class: "empty" }, "Tracing back…"));
+    this.onAsk();
     try {
       const { writers, looked_back_to } = await server.get<Answer>("/replay/why", {
         file: film.name,
@@ -43,25 +46,31 @@ export class Why {
       if (number !== this.#asked) return;
       const rows = writers.map((writer) => this.#row(writer));
       const none = h("p", { class: "empty" }, `Nothing wrote it after tick ${looked_back_to}.`);
-      this.#body.replaceChildren(...(rows.length === 0 ? [none] : [h("ol", { class: "writers" }, ...rows)]));
+      this.#show(rows.length === 0 ? none : h("ol", { class: "writers" }, ...rows));
     } catch (error) {
       if (number !== this.#asked) return;
-      this.#body.replaceChildren(
-        h("p", { class: "bad", role: "alert" }, error instanceof Error ? error.message : String(error)),
-      );
+      this.#show(h("p", { class: "bad", role: "alert" }, error instanceof Error ? error.message : String(error)));
     }
+  }
+
+  #show(said: HTMLElement): void {
+    this.#line.hidden = this.path === undefined;
+    this.#body.replaceChildren(said);
+    this.#body.scrollTop = 0;
+    this.#offerAgain();
+    this.desk.tell("why");
   }
 
   #row(writer: Writer): HTMLElement {
     const change = h("span", { class: "change" }, written(writer.old), h("i", {}, " → "), written(writer.new));
-    const cause = h("div", {}, h("code", {}, writer.system), this.#cause(writer));
-    return h("li", {}, h("div", {}, this.#jump(writer.tick), change), cause);
+    const system = h("code", { class: "dim" }, writer.system);
+    return h("li", {}, h("div", {}, this.#jump(writer.tick), system, change), this.#cause(writer));
   }
 
   #cause({ command, kind, player, follows, tick }: Writer): HTMLElement {
     if (command !== null) {
       const number = command.seq === null ? " " : ` command ${command.seq} `;
-      const at = command.tick === tick ? [] : [" at ", this.#jump(command.tick)];
+      const at = command.tick === tick ? [] : [" ", h("span", {}, "at ", this.#jump(command.tick))];
       const others = command.alone ? "" : " and others with it";
       return h(
         "span",
@@ -98,11 +107,7 @@ export class Why {
   #forget(): void {
     this.path = undefined;
     this.#asked++;
-    say(this.#title, "Why");
-    this.#body.replaceChildren(
-      h("p", { class: "empty" }, "Click a value above to see what wrote it, when, and on whose command."),
-    );
-    this.#offerAgain();
-    this.desk.tell("why");
+    const hint = "Click a value of what is selected to see what wrote it, when, and on whose command.";
+    this.#show(h("p", { class: "empty" }, hint));
   }
 }
