@@ -204,6 +204,35 @@ fn a_timeline_tells_who_came_what_happened_and_that_every_hash_is_right() {
 }
 
 #[test]
+fn a_timeline_since_a_tick_is_the_rest_of_the_whole() {
+    let (bench, source) = (Bench::new(), source());
+    let server = served(&bench);
+    let begun = Instant::now();
+    let whole = loop {
+        let timeline = get(&server, "/replay/timeline");
+        if timeline["verified_to"] == source.last_tick() {
+            break timeline;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", timeline["verified_to"]);
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let list = |name: &str| whole[name].as_array().unwrap().clone();
+    let moments = list("moments");
+    let at_a_moment = moments[moments.len() / 2]["tick"].as_u64().unwrap();
+    for since in [source.first_tick(), at_a_moment - 1, at_a_moment, source.last_tick() - 1, source.last_tick()] {
+        let is_new = |tick: &Value| tick.as_u64().is_some_and(|tick| tick > since);
+        let mut rest = whole.clone();
+        let keyframes = list("keyframes").into_iter();
+        rest["keyframes"] = keyframes.filter(|tick| tick.as_u64().is_some_and(|tick| tick >= since)).collect();
+        rest["moments"] = list("moments").into_iter().filter(|moment| is_new(&moment["tick"])).collect();
+        let has_news = |stay: &Value| is_new(&stay["joined"]) || is_new(&stay["left"]);
+        rest["players"] = list("players").into_iter().filter(has_news).collect();
+        assert_eq!(get(&server, &format!("/replay/timeline?since={since}")), rest, "since {since}");
+    }
+    assert!(server.terminate().0.success());
+}
+
+#[test]
 fn questions_are_answered_as_by_the_library_and_forks_are_looked_at_like_other_matches() {
     let (bench, source) = (Bench::new(), source());
     let server = served(&bench);

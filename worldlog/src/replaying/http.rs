@@ -183,26 +183,45 @@ async fn files<G: Game>(State(desk): At<G>) -> Response {
     .await
 }
 
-async fn timeline<G: Game>(State(desk): At<G>, Query(asked): Query<Named>) -> Response {
+#[derive(Deserialize)]
+struct TimelineWanted {
+    file: Option<String>,
+    /// The asker knows all up to this tick, as of an answer that was verified up to it.
+    since: Option<u64>,
+}
+
+/// How far a match goes, and what happened in it; of what happened only what came after `since`. A keyframe of that very
+/// tick may be new: a match that goes on has it once another tick follows.
+async fn timeline<G: Game>(State(desk): At<G>, Query(asked): Query<TimelineWanted>) -> Response {
     desk.work(move |desk| {
         let recording = desk.recording(asked.file.as_deref())?;
         desk.library.refresh(&recording);
         Survey::begin(&recording);
         let source = recording.source();
         let findings = recording.survey.findings();
+        let is_new = |tick: u64| asked.since.is_none_or(|since| tick > since);
+        let keyframes: Vec<_> =
+            source.keyframes().into_iter().filter(|tick| asked.since.is_none_or(|since| *tick >= since)).collect();
+        let stays = findings.stays.iter();
+        let players: Vec<_> = stays.filter(|stay| is_new(stay.joined) || stay.left.is_some_and(is_new)).collect();
         Ok(Json(json!({
             "first_tick": source.first_tick(),
             "last_tick": source.last_tick(),
             "tick_millihertz": source.manifest().tick_millihertz(),
-            "keyframes": source.keyframes(),
-            "players": findings.stays,
-            "moments": findings.moments,
+            "keyframes": keyframes,
+            "players": players,
+            "moments": after(&findings.moments, asked.since, |moment| moment.tick),
             "verified_to": findings.verified_to.max(source.first_tick()),
-            "mismatches": findings.mismatches,
+            "mismatches": after(&findings.mismatches, asked.since, |tick| *tick),
             "failure": findings.failure,
         })))
     })
     .await
+}
+
+/// Those after a tick, of what is in the order of ticks.
+fn after<T>(all: &[T], since: Option<u64>, tick_of: impl Fn(&T) -> u64) -> &[T] {
+    &all[since.map_or(0, |since| all.partition_point(|one| tick_of(one) <= since))..]
 }
 
 #[derive(Deserialize)]
