@@ -2,8 +2,8 @@
 
 use ecs_state::{Game, StepOutput};
 use protocol::cluster::{
-    EdgeAcceptedT, EdgeRefusedT, EgressMessageT, MatchBaselineT, MatchClosedT, MatchDeltaT, MatchOpenedT,
-    SessionEndedT, SessionJoinedT, SessionOutcomeT, SessionOutcomesT, SessionRefusedT,
+    EdgeAcceptedT, EdgeRefusedT, EgressMessageT, MatchBaselineT, MatchClosedT, MatchDeltaT, MatchOpenedT, MatchStateT,
+    OpenMatchesT, SessionEndedT, SessionJoinedT, SessionOutcomeT, SessionOutcomesT, SessionRefusedT,
 };
 use protocol::delta::encode_full;
 use protocol::manifest::Visibility;
@@ -38,6 +38,23 @@ pub(crate) fn opened(request: u64, match_id: u64, code: CloseCode, reason: &str)
 
 pub(crate) fn closed(request: u64, match_id: u64, code: CloseCode) -> EgressMessageT {
     message!(MatchClosed, MatchClosedT { request, match_id, code: code as u16 })
+}
+
+/// `with_content`: what it was opened with, too.
+pub(crate) fn match_state<G: Game>(match_id: u64, of: &Match<G>, with_content: bool) -> MatchStateT {
+    let columns = of.simulation().columns();
+    let mut state = MatchStateT::default();
+    (state.match_id, state.opened_ms, state.label) = (match_id, of.opened_ms(), Some(of.label().to_owned()));
+    (state.tick_millihertz, state.tick) = (G::TICKING.millihertz(), of.simulation().tick());
+    (state.players, state.entities) = (of.player_count(), columns.entity_count() as u32);
+    state.hash = columns.total_hash();
+    state.kept = Some(of.kept().iter().copied().collect());
+    state.content = with_content.then(|| of.simulation().setup().content.to_vec());
+    state
+}
+
+pub(crate) fn open_matches(request: u64, matches: Vec<MatchStateT>) -> EgressMessageT {
+    message!(OpenMatches, OpenMatchesT { request, matches })
 }
 
 pub(crate) fn refused(request: u64, code: CloseCode) -> EgressMessageT {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ecs_state::{Game, Keyframe, MatchSetup, RegistryError, Simulation, Ticking};
 use protocol::account::player_of;
 use protocol::cluster::{
-    CommandBatch, EdgeHello, Ingress, IngressMessage, JoinSession, OpenMatch, ResumeSession, decode_ingress,
+    AskMatches, CommandBatch, EdgeHello, EgressMessageT, Ingress, IngressMessage, JoinSession, OpenMatch,
+    ResumeSession, decode_ingress,
 };
 use protocol::limits::{
     CLOCK_BACK_MS_MAX, EDGE_KEY_BYTES, MATCHES_MAX, NONCE_BYTES, PLAYERS_PER_MATCH_MAX, SECRET_HASH_BYTES,
@@ -253,6 +254,8 @@ impl<G: Game> Service<G> {
         } else if let Some(close) = ingress.message_as_close_match() {
             let code = self.close_match(close.match_id(), position, outbox);
             outbox.send(from, egress::closed(close.request(), close.match_id(), code));
+        } else if let Some(ask) = ingress.message_as_ask_matches() {
+            outbox.send(from, self.describe(&ask));
         } else if let Some(report) = ingress.message_as_hash_report()
             && let Some(of) = self.matches.get(&report.match_id())
             && report.tick() <= of.simulation().tick()
@@ -343,6 +346,14 @@ impl<G: Game> Service<G> {
             }
             None => outbox.send(from, egress::closed(0, match_id, CloseCode::NoMatch)),
         }
+    }
+
+    fn describe(&self, ask: &AskMatches<'_>) -> EgressMessageT {
+        let matches = match ask.match_id() {
+            0 => self.matches.iter().map(|(id, open)| egress::match_state(*id, open, false)).collect(),
+            id => self.matches.get(&id).map(|open| egress::match_state(id, open, true)).into_iter().collect(),
+        };
+        egress::open_matches(ask.request(), matches)
     }
 
     // ---- sessions ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ mod games;
 
 use cluster_service::SimHost;
 use ecs_state::Keyframe;
-use edge::{Edge, Token, codes, commands, detach, leave, outcomes};
+use edge::{Edge, Token, ask_matches, codes, commands, detach, leave, outcomes};
 use games::{AtRate, Command, purse};
 use protocol::cluster::{EgressMessageT, IngressMessageT, OpenMatchT, encode_ingress};
 use protocol::limits::SESSION_EXPIRY_MS;
@@ -58,6 +58,28 @@ fn a_match_begins_with_the_state_and_goes_on_by_itself() {
     let before = tick_of(&host, match_id);
     host.advance(1_000);
     assert!(tick_of(&host, match_id) > before + 20);
+}
+
+#[test]
+fn whoever_asks_is_told_what_is_open_and_nothing_changes() {
+    let (mut host, edge, taken) = taken_over();
+    edge.hear(&mut host);
+    let mut ask = |match_id| match edge.say(&mut host, ask_matches(9, match_id)).pop() {
+        Some(EgressMessageT::OpenMatches(told)) => (told.request, told.matches),
+        told => panic!("{told:?}"),
+    };
+    let (request, all) = ask(0);
+    assert_eq!((request, all.iter().map(|open| open.match_id).collect::<Vec<_>>()), (9, vec![1, taken]));
+    assert_eq!(all[1].kept, Some(vec![1, 2]), "whom others may play on");
+    assert!(all.iter().all(|open| open.content.is_none()), "a list is short");
+    assert_eq!((&all[0].label, all[0].players, all[0].tick_millihertz), (&Some("arena".to_owned()), 2, 30_000));
+    let (_, one) = ask(1);
+    assert_eq!((one.len(), &one[0].content), (1, &Some(Vec::new())), "what it was opened with");
+    assert_eq!((one[0].tick, one[0].hash), (all[0].tick, all[0].hash));
+    assert_eq!(ask(77).1, []);
+    let open = host.service().get_match(1).unwrap();
+    assert_eq!(open.simulation().columns().total_hash(), one[0].hash);
+    assert_eq!(open.simulation().tick(), one[0].tick);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_state::Game;
+use protocol::cluster::MatchStateT;
 use serde::Serialize;
 
 use crate::Match;
@@ -50,6 +51,24 @@ pub(crate) fn match_status<G: Game>(id: u64, open: &Match<G>) -> MatchStatus {
         kept: open.kept().iter().copied().collect(),
         opened_ms: open.opened_ms(),
         content: Arc::clone(&open.simulation().setup().content),
+    }
+}
+
+impl From<MatchStateT> for MatchStatus {
+    /// As a service told it to who asked; without content where it was asked for all.
+    fn from(told: MatchStateT) -> Self {
+        Self {
+            id: told.match_id,
+            label: told.label.unwrap_or_default(),
+            tick_millihertz: told.tick_millihertz,
+            tick: told.tick,
+            players: told.players,
+            entities: told.entities as usize,
+            hash: format!("{:016x}", told.hash),
+            kept: told.kept.unwrap_or_default(),
+            opened_ms: told.opened_ms,
+            content: told.content.unwrap_or_default().into(),
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use cluster_service::{EdgeKey, SimHost};
 use ecs_state::Game;
 use protocol::ClusterSessionId;
 use protocol::cluster::{
-    CloseMatchT, CommandBatchT, CommandHeadT, DetachSessionT, EgressMessageT, HashReportT, IngressMessageT,
-    JoinSessionT, LeaveSessionT, MatchDeltaT, OpenMatchT, ResumeSessionT, SessionJoinedT, SessionOutcomeT, WatchMatchT,
-    decode_egress, encode_ingress,
+    AskMatchesT, CloseMatchT, CommandBatchT, CommandHeadT, DetachSessionT, EgressMessageT, HashReportT,
+    IngressMessageT, JoinSessionT, LeaveSessionT, MatchDeltaT, OpenMatchT, ResumeSessionT, SessionJoinedT,
+    SessionOutcomeT, WatchMatchT, decode_egress, encode_ingress,
 };
 use protocol::outcome::CloseCode;
 
@@ -36,6 +36,11 @@ pub fn open_match(request: u64, content: &[u8]) -> Vec<u8> {
 
 pub fn close_match(request: u64, match_id: u64) -> Vec<u8> {
     ingress!(CloseMatch, CloseMatchT { request: request, match_id: match_id })
+}
+
+/// Of all: 0.
+pub fn ask_matches(request: u64, match_id: u64) -> Vec<u8> {
+    ingress!(AskMatches, AskMatchesT { request: request, match_id: match_id })
 }
 
 pub fn watch(match_id: u64) -> Vec<u8> {
