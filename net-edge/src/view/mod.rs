@@ -17,6 +17,7 @@
 //! Invariants:
 //! - What a player may not see is in no byte that is written for it, but that an entity it saw is gone.
 //! - Whatever is lost, doubled or late: once all that was written since is acknowledged, player and view are equal.
+//! - Of what is settled each row is as it was then, or newer.
 
 mod encoder;
 mod flight;
