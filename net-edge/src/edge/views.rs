@@ -296,3 +296,6 @@ fn ticks_of(time: Duration, interval: Duration) -> u32 {
     let ticks = time.as_nanos().div_ceil(interval.as_nanos().max(1));
     u32::try_from(ticks).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

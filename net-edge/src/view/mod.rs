@@ -28,7 +28,7 @@ mod regular;
 mod replica;
 mod rows;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use encoder::Encoder;
 pub use packets::Budget;

@@ -2,4 +2,4 @@
 
 mod convergence;
 mod link;
-mod world;
+pub(crate) mod world;

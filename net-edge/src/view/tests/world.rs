@@ -9,20 +9,20 @@ use protocol::manifest::{FieldKind, FieldSpec, Layout, Manifest, Sync, Visibilit
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-pub(super) fn below(dice: &mut ChaCha8Rng, bound: u32) -> u32 {
+pub(crate) fn below(dice: &mut ChaCha8Rng, bound: u32) -> u32 {
     dice.next_u32() % bound
 }
 
 /// Whether something happens that does so many times in a hundred.
-pub(super) fn chance(dice: &mut ChaCha8Rng, percent: u32) -> bool {
+pub(crate) fn chance(dice: &mut ChaCha8Rng, percent: u32) -> bool {
     below(dice, 100) < percent
 }
 
 /// Place of the component whose rows not everybody hears of.
-pub(super) const TEAM: usize = 4;
+pub(crate) const TEAM: usize = 4;
 
 /// With `is_calm` there is nothing that only owners may know.
-pub(super) fn manifest(is_calm: bool) -> Arc<Manifest> {
+pub(crate) fn manifest(is_calm: bool) -> Arc<Manifest> {
     use FieldKind::{Bool, Entity, F32, I8, I16, I32, I64, U8, U16, U32, U64};
     let layout = |number, name: &str, visibility, fields: &[(FieldKind, u32)]| {
         let specs = fields.iter().enumerate().map(|(place, (kind, step))| FieldSpec {
@@ -54,13 +54,13 @@ pub(super) fn manifest(is_calm: bool) -> Arc<Manifest> {
 }
 
 /// Rows by entity and place of the component.
-pub(super) type Rows = BTreeMap<(u32, usize), Vec<u8>>;
+pub(crate) type Rows = BTreeMap<(u32, usize), Vec<u8>>;
 
-pub(super) struct World {
-    pub(super) columns: Columns,
-    pub(super) rows: Rows,
-    pub(super) everyone: Vec<u8>,
-    pub(super) owner: Vec<u8>,
+pub(crate) struct World {
+    pub(crate) columns: Columns,
+    pub(crate) rows: Rows,
+    pub(crate) everyone: Vec<u8>,
+    pub(crate) owner: Vec<u8>,
     writer: Writer,
     velocities: BTreeMap<u32, [i32; 2]>,
     next: u32,
@@ -71,7 +71,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(dice: &mut ChaCha8Rng, size: u32, players: u32, is_calm: bool) -> Self {
+    pub(crate) fn new(dice: &mut ChaCha8Rng, size: u32, players: u32, is_calm: bool) -> Self {
         let mut world = Self {
             columns: Columns::new(manifest(is_calm)),
             rows: Rows::new(),
@@ -91,16 +91,16 @@ impl World {
         world
     }
 
-    pub(super) fn ids(&self) -> Vec<u32> {
+    pub(crate) fn ids(&self) -> Vec<u32> {
         self.rows.keys().filter(|(_, place)| *place == 0).map(|(id, _)| *id).collect()
     }
 
-    pub(super) fn owner_of(&self, entity: u32) -> u32 {
+    pub(crate) fn owner_of(&self, entity: u32) -> u32 {
         self.rows.get(&(entity, 0)).map_or(0, |row| u32::from_le_bytes(row[..4].try_into().unwrap()))
     }
 
     /// One tick of whatever comes to mind.
-    pub(super) fn step(&mut self, dice: &mut ChaCha8Rng) {
+    pub(crate) fn step(&mut self, dice: &mut ChaCha8Rng) {
         let before = self.rows.clone();
         for id in self.ids() {
             self.roam(dice, id);
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// The rows as players are told them.
-    pub(super) fn told(&self) -> Rows {
+    pub(crate) fn told(&self) -> Rows {
         let manifest = self.columns.manifest();
         let told = |(key, row): (&(u32, usize), &Vec<u8>)| {
             let mut told = row.clone();

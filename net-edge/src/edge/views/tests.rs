@@ -1,0 +1,74 @@
+//! However many threads write a match's views, players hold what they see.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::limits::VIEWS_A_THREAD;
+use protocol::view::{Beginning, View};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::{Carrier, Views};
+use crate::edge::{ConnectionId, Path};
+use crate::view::tests::world::{World, chance};
+
+const THREADS: usize = 3;
+/// Enough for all threads, and one more.
+const PLAYERS: u32 = (VIEWS_A_THREAD * (THREADS - 1)) as u32 + 1;
+/// Updates are shared among players some time after they came.
+const TICKS: u64 = 150;
+/// At the end nothing is lost.
+const CLEAN_TICKS: u64 = 40;
+const PATH: Path = Path {
+    rtt: Duration::from_millis(20),
+    congestion_window: 1 << 20,
+    datagram_bytes_max: 1_200,
+    datagram_bytes_free: 1 << 20,
+};
+
+#[test]
+fn however_many_threads_write_each_player_holds_what_it_sees() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build().unwrap();
+    let mut dice = ChaCha8Rng::seed_from_u64(5);
+    let mut world = World::new(&mut dice, 12, 3, true);
+    let mut views = Views::new(&world.columns, 1);
+    let mut mirrors: Vec<View> = (1..=PLAYERS).map(|player| begin(&mut views, &world, player)).collect();
+    for tick in 2..=TICKS {
+        world.step(&mut dice);
+        views.advance(&world.columns, (&world.everyone, &world.owner), tick).unwrap();
+        pool.install(|| views.write());
+        assert_eq!(views.encoders.len(), THREADS, "so many write");
+        for (player, mirror) in (1..=PLAYERS).zip(&mut mirrors) {
+            let id = ConnectionId(player.into());
+            // Every third is on a bad link.
+            let is_lossy = player % 3 == 0 && tick + CLEAN_TICKS < TICKS;
+            let packets: Vec<Bytes> = views.take(id).unwrap().1.collect();
+            for packet in packets.iter().filter(|_| !(is_lossy && chance(&mut dice, 10))) {
+                mirror.apply(packet).unwrap();
+            }
+            if let Some(ack) = mirror.ack() {
+                views.handle_ack(id, &ack, PATH);
+            }
+        }
+    }
+    let everything = |_, _| true;
+    for (player, mirror) in (1..=PLAYERS).zip(&mirrors) {
+        let viewer = &views.viewers[views.place(ConnectionId(player.into())).unwrap()];
+        assert_eq!((mirror.tick(), mirror.hash()), (TICKS, viewer.view.hash(&views.replica, &everything)), "{player}");
+        assert!(viewer.view.packets_lost() > 0 || player % 3 != 0, "{player} lost some");
+    }
+}
+
+fn begin(views: &mut Views, world: &World, player: u32) -> View {
+    let id = ConnectionId(player.into());
+    let parts = views.begin(id, (player, Carrier::Datagrams), (1, PATH), None);
+    let beginning = Beginning {
+        era: 1,
+        tick: parts.tick,
+        hash: parts.hash,
+        columns: &parts.columns,
+        own: &parts.own,
+        kept: &parts.kept,
+    };
+    View::begin(world.columns.manifest(), &beginning, None).unwrap()
+}
