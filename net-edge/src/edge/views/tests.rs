@@ -72,3 +72,34 @@ fn begin(views: &mut Views, world: &World, player: u32) -> View {
     };
     View::begin(world.columns.manifest(), &beginning, None).unwrap()
 }
+
+#[test]
+fn who_takes_nothing_for_a_while_is_written_nothing_and_then_what_is_newest() {
+    for waits in [3, 20, 70] {
+        let mut dice = ChaCha8Rng::seed_from_u64(waits);
+        let mut world = World::new(&mut dice, 40, 1, false);
+        let mut views = Views::new(&world.columns, 1);
+        let mut mirror = begin(&mut views, &world, 1);
+        let (mut bytes, ticks) = ([0; 2], 10..10 + waits);
+        for tick in 2..120 {
+            world.step(&mut dice);
+            views.advance(&world.columns, (&world.everyone, &world.owner), tick).unwrap();
+            let is_full = ticks.contains(&tick);
+            let path = Path { datagram_bytes_free: if is_full { 0 } else { PATH.datagram_bytes_free }, ..PATH };
+            views.viewers[0].path = path;
+            views.write();
+            let packets: Vec<Bytes> = views.take(ConnectionId(1)).unwrap().1.collect();
+            assert!(!is_full || packets.is_empty(), "nothing is queued for it");
+            bytes[usize::from(ticks.end == tick)] += packets.iter().map(Bytes::len).sum::<usize>();
+            for packet in packets {
+                mirror.apply(&packet).unwrap();
+            }
+            if let Some(ack) = mirror.ack() {
+                views.handle_ack(ConnectionId(1), &ack, path);
+            }
+        }
+        assert_eq!(mirror.hash(), views.viewers[0].view.hash(&views.replica, &|_, _| true));
+        let [others, first] = bytes;
+        assert!(first > 0 && first < others, "{first} bytes brought what {waits} ticks did");
+    }
+}
