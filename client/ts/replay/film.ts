@@ -7,6 +7,9 @@ import { Moments, describe, presences } from "./moments.js";
 
 const STATES_MAX = 48;
 
+/** What is needed of a server. */
+type Asked = Pick<Server, "get" | "text">;
+
 export class Film {
   timeline: Timeline;
   moments: Moments;
@@ -15,7 +18,7 @@ export class Film {
   readonly #frames = new Map<number, Frame>();
 
   private constructor(
-    private readonly server: Server,
+    private readonly server: Asked,
     readonly info: FileInfo,
     timeline: Timeline,
     /** Undefined when the content draws no map. */
@@ -26,7 +29,7 @@ export class Film {
     this.moments = new Moments([...timeline.moments, ...presences(timeline)]);
   }
 
-  static async open(server: Server, info: FileInfo): Promise<Film> {
+  static async open(server: Asked, info: FileInfo): Promise<Film> {
     const file = info.name;
     const [timeline, content, manifest] = await Promise.all([
       server.get<Timeline>("/replay/timeline", { file }),
@@ -106,12 +109,15 @@ export class Film {
 
 /** A timeline and what came after a tick of it. */
 function continued(known: Timeline, rest: Timeline, since: number): Timeline {
-  const isNews = ({ player, joined }: Presence): boolean =>
-    rest.players.some((stay) => stay.player === player && stay.joined === joined);
+  const isOf = (stay: Presence) => (other: Presence) => stay.player === other.player && stay.joined === other.joined;
   return {
     ...rest,
     keyframes: [...known.keyframes.filter((tick) => tick < since), ...rest.keyframes],
-    players: [...known.players.filter((stay) => !isNews(stay)), ...rest.players],
+    players: [
+      // Who was there may have left.
+      ...known.players.map((stay) => rest.players.find(isOf(stay)) ?? stay),
+      ...rest.players.filter((stay) => !known.players.some(isOf(stay))),
+    ],
     moments: [...known.moments, ...rest.moments],
     mismatches: [...known.mismatches, ...rest.mismatches],
   };

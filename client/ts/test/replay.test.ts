@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EntityState, Moment } from "../replay/api.js";
+import type { EntityState, Moment, Query, Timeline } from "../replay/api.js";
 import { Camera } from "../replay/camera.js";
+import { Film } from "../replay/film.js";
 import { readFilter } from "../replay/filter.js";
 import { runsOf } from "../replay/find.js";
 import { pack, poseOf, poses } from "../replay/frame.js";
@@ -94,6 +95,74 @@ test("moments are stepped through by the kinds that are shown", () => {
     moments.between(20, 30).map(({ kind }) => kind),
     ["hit", "hit", "death"],
   );
+});
+
+test("who asks for what is new of a match that goes on knows what one knows who asks for all of it", async () => {
+  const moment = (tick: number): Moment => ({ tick, kind: "hit", entity: 1, player: 1, by: 2, at: null, value: 3 });
+  /** As it is known when so much was played, and so much compared. */
+  const whole = (last: number, verified: number): Timeline => ({
+    first_tick: 0,
+    last_tick: last,
+    tick_millihertz: 30_000,
+    // The keyframe of the last tick comes with the tick that follows.
+    keyframes: [0, 30, 60, 90].filter((tick) => tick < Math.max(last, 1)),
+    players: [
+      { player: 1, joined: 2, left: 40 },
+      { player: 2, joined: 5, left: null },
+      { player: 1, joined: 50, left: 88 },
+    ]
+      .filter(({ joined }) => joined <= verified)
+      .map((stay) => ({ ...stay, left: stay.left !== null && stay.left <= verified ? stay.left : null })),
+    moments: [3, 30, 30, 31, 59, 60, 61, 90].filter((tick) => tick <= verified).map(moment),
+    verified_to: verified,
+    mismatches: [31, 60].filter((tick) => tick <= verified),
+    failure: null,
+  });
+  let now = whole(0, 0);
+  const asked: (Query[string] | undefined)[] = [];
+  const answer = ({ since }: Query): Timeline => {
+    asked.push(since);
+    if (since === undefined) return now;
+    const isNew = (tick: number | null): boolean => tick !== null && tick > Number(since);
+    return {
+      ...now,
+      keyframes: now.keyframes.filter((tick) => tick >= Number(since)),
+      players: now.players.filter(({ joined, left }) => isNew(joined) || isNew(left)),
+      moments: now.moments.filter(({ tick }) => isNew(tick)),
+      mismatches: now.mismatches.filter(isNew),
+    };
+  };
+  const server = {
+    get: async <T>(path: string, query: Query = {}): Promise<T> =>
+      (path === "/replay/timeline" ? answer(query) : { components: [] }) as T,
+    text: async (): Promise<string> => "",
+  };
+  const info = { name: "a", label: "", ticks: 0, players: 0, game: "arena", rules_version: 1, seconds: 0, live: true };
+  const film = await Film.open(server, info);
+  const steps: [number, number][] = [
+    [30, 30],
+    [30, 30],
+    [45, 31],
+    [60, 60],
+    [61, 60],
+    [95, 90],
+  ];
+  for (const [last, verified] of steps) {
+    now = whole(last, verified);
+    await film.refresh();
+    assert.deepEqual(film.timeline, now, `at ${last}`);
+    const told = now.players.filter(({ left }) => left !== null).length + now.players.length + now.moments.length;
+    assert.equal(film.moments.all.length, told, `at ${last}`);
+  }
+  assert.deepEqual(asked, [undefined, 0, 30, 30, 31, 60, 60]);
+  // Another server, that has not come as far.
+  now = whole(61, 31);
+  await film.refresh();
+  assert.deepEqual(film.timeline, now);
+  film.doubt();
+  now = { ...whole(95, 90), moments: [] };
+  await film.refresh();
+  assert.deepEqual(film.timeline, now, "it was asked for all of it");
 });
 
 test("a playhead stays in its file, stops at its end, and asks for few frames at every speed", () => {
