@@ -7,6 +7,8 @@ import { Film } from "./film.js";
 import { written } from "./inspector.js";
 
 const ROWS_MAX = 500;
+/** More is not counted beside the name of the panel. */
+const COUNT_MAX = 99;
 /** The list is made anew several times a second. */
 const ROWS_WHILE_PLAYING = 60;
 
@@ -73,7 +75,8 @@ export class Comparison {
   #listDifferences(): void {
     const { other, differences, playhead } = this.desk;
     const isWaiting = other !== undefined && differences === undefined;
-    say(this.#count, differences === undefined || differences.length === 0 ? "" : String(differences.length));
+    const count = differences?.length ?? 0;
+    say(this.#count, count === 0 ? "" : count > COUNT_MAX ? `${COUNT_MAX}+` : String(count));
     if (differences === undefined || differences.length === 0) {
       const isOutside = isWaiting && this.desk.otherState === undefined && this.desk.state?.tick === playhead.tick;
       const text = isOutside

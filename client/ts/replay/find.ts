@@ -24,33 +24,32 @@ export function runsOf(ticks: readonly number[]): Run[] {
 export class FindPanel {
   /** What the timeline marks. */
   runs: readonly Run[] = [];
-  readonly #tool = byId<HTMLButtonElement>("tool-find");
-  readonly #panel = byId<HTMLFormElement>("find");
   readonly #expression = byId<HTMLInputElement>("expression");
   readonly #said = byId("find-said");
+  readonly #clear = byId<HTMLButtonElement>("find-clear");
   readonly #list = byId("find-runs");
   #asked = 0;
 
   constructor(private readonly desk: Desk) {
-    this.#tool.addEventListener("click", () => this.toggle());
-    byId("find-close").addEventListener("click", () => this.toggle());
-    this.#panel.addEventListener("submit", (event) => {
+    byId("panel-find").addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#ask();
     });
-    this.#panel.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.toggle();
-    });
-    desk.on(["file"], () => this.#show([]));
+    this.#clear.addEventListener("click", () => this.#forget());
+    desk.on(["file"], () => this.#forget());
+    desk.on(["tick", "found"], () => this.#mark());
+    this.#forget();
   }
 
-  toggle(): void {
-    this.#panel.hidden = !this.#panel.hidden;
-    this.#tool.setAttribute("aria-pressed", String(!this.#panel.hidden));
-    if (this.#panel.hidden) {
-      this.#asked++;
-      this.#show([]);
-    } else this.#expression.focus();
+  /** Where what has to hold is written. */
+  focus(): void {
+    this.#expression.focus();
+  }
+
+  #forget(): void {
+    this.#asked++;
+    this.#show([]);
+    say(this.#said, "What holds of a tick, or of any entity in it. The timeline marks when.");
   }
 
   async #ask(): Promise<void> {
@@ -77,6 +76,7 @@ export class FindPanel {
 
   #show(ticks: readonly number[]): void {
     this.runs = runsOf(ticks);
+    this.#clear.hidden = ticks.length === 0;
     say(this.#said, "");
     this.#said.classList.remove("wrong");
     const { playhead } = this.desk;
@@ -88,5 +88,12 @@ export class FindPanel {
     const more = this.runs.length - rows.length;
     this.#list.replaceChildren(...rows, ...(more > 0 ? [h("li", { class: "dim" }, `and ${more} more`)] : []));
     this.desk.tell("found");
+  }
+  /** Marks those that the tick is one of. */
+  #mark(): void {
+    const { tick } = this.desk.playhead;
+    this.runs.slice(0, RUNS_MAX).forEach(({ from, to }, index) => {
+      this.#list.children[index]?.classList.toggle("now", from <= tick && tick <= to);
+    });
   }
 }

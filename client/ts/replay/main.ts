@@ -280,9 +280,9 @@ new Keys([
   { keys: ["z"], shown: "Z", does: "timeline closer", run: () => zoomTimeline(0.6) },
   { keys: ["Z"], shown: "Shift Z", does: "timeline farther", run: () => zoomTimeline(1 / 0.6) },
   { keys: ["/"], shown: "/", does: "filter entities", run: filterEntities },
-  { keys: ["e"], shown: "E", does: "find when something is so", run: () => find.toggle() },
+  { keys: ["e"], shown: "E", does: "find when something is so", run: findWhen },
   { keys: ["i"], shown: "I", does: "to the values of what is selected; Enter asks why", run: inspect },
-  { keys: ["1", "2", "3", "4", "5", "6"], shown: "1 … 6", does: "the panels of the side", run: showPanel },
+  { keys: ["1", "2", "3", "4", "5", "6", "7"], shown: "1 … 7", does: "the panels of the side", run: showPanel },
   { keys: ["c"], shown: "C", does: "compare side by side", run: () => comparison.toggle() },
   { keys: ["h"], shown: "H", does: "heat map", run: () => heat.toggle() },
   { keys: ["l"], shown: "L", does: "copy a link to this tick", run: copyLink },
@@ -311,6 +311,11 @@ function followSelected(): void {
 function zoomTimeline(factor: number): void {
   timeline.zoom(factor);
   redraw();
+}
+
+function findWhen(): void {
+  tabs.show("panel-find");
+  find.focus();
 }
 
 function filterEntities(): void {
