@@ -3,6 +3,7 @@
 //! What can be asked of a process, and how it is answered, is with the process.
 
 pub(crate) mod browser;
+pub(crate) mod matches;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,13 +16,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use net_edge::{EdgeServer, EdgeStats};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::config::write_once;
-use crate::operator::Operator;
 
 pub(crate) struct HttpServer {
     address: SocketAddr,
@@ -64,60 +63,33 @@ impl HttpServer {
     }
 }
 
-/// Reads the key for what changes something, or makes one on first use. Several processes at once get the same.
-pub(crate) fn admin_key(path: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    if !path.try_exists().map_err(failed)? {
-        let mut bytes = [0u8; 32];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system has no randomness".to_owned())?;
-        write_once(path, crate::cli::to_hex(&bytes).as_bytes()).map_err(failed)?;
-    }
-    match std::fs::read_to_string(path).map_err(failed)?.trim() {
-        key if key.len() >= 32 => Ok(key.to_owned()),
-        _ => Err(format!("{}: the key is too short; remove the file to have a new one made", path.display())),
-    }
-}
+/// What a request that changes something must show.
+#[derive(Clone)]
+pub(crate) struct AdminKey(String);
 
-/// The matches of a process, for those who may open and close them.
-pub(crate) struct Matches {
-    pub(crate) operator: Operator,
-    /// What a request that changes something must show.
-    pub(crate) admin_key: String,
-    /// Content of matches that are opened without any.
-    pub(crate) content: Vec<u8>,
-}
-
-/// A match that is asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct OpenRequest {
-    seed: u64,
-    label: String,
-    content: Option<String>,
-}
-
-#[expect(clippy::result_large_err, reason = "a response, made once for each refused request")]
-impl Matches {
-    pub(crate) async fn open(&self, headers: &HeaderMap, request: OpenRequest) -> Result<u64, Response> {
-        self.allow(headers)?;
-        let content = request.content.map_or_else(|| self.content.clone(), String::into_bytes);
-        let opened = self.operator.open_match(request.seed, &request.label, content).await;
-        opened.map_err(|error| refused(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()))
-    }
-
-    pub(crate) async fn close(&self, headers: &HeaderMap, match_id: u64) -> Result<u64, Response> {
-        self.allow(headers)?;
-        let closed = self.operator.close_match(match_id).await;
-        closed.map_err(|error| refused(StatusCode::NOT_FOUND, &error.to_string()))
+impl AdminKey {
+    /// Reads the key, or makes one on first use. Several processes at once get the same.
+    pub(crate) fn load_or_make(path: &Path) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        if !path.try_exists().map_err(failed)? {
+            let mut bytes = [0u8; 32];
+            aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system has no randomness".to_owned())?;
+            write_once(path, crate::cli::to_hex(&bytes).as_bytes()).map_err(failed)?;
+        }
+        match std::fs::read_to_string(path).map_err(failed)?.trim() {
+            key if key.len() >= 32 => Ok(Self(key.to_owned())),
+            _ => Err(format!("{}: the key is too short; remove the file to have a new one made", path.display())),
+        }
     }
 
     /// Whether who asks may change something.
+    #[expect(clippy::result_large_err, reason = "a response, made once for each refused request")]
     pub(crate) fn allow(&self, headers: &HeaderMap) -> Result<(), Response> {
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         // Compared without stopping at the first difference, so that time tells nothing.
-        let differs = given.bytes().zip(self.admin_key.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
-        if differs == 0 && given.len() == self.admin_key.len() {
+        let differs = given.bytes().zip(self.0.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
+        if differs == 0 && given.len() == self.0.len() {
             return Ok(());
         }
         Err(refused(
@@ -231,13 +203,13 @@ mod tests {
         let keys: Vec<_> = std::thread::scope(|scope| {
             let make = || {
                 begin.wait();
-                admin_key(&path).unwrap()
+                AdminKey::load_or_make(&path).unwrap().0
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0] && key.len() == 64), "{keys:?}");
         std::fs::write(&path, "short").unwrap();
-        assert!(admin_key(&path).unwrap_err().contains("too short"));
+        assert!(AdminKey::load_or_make(&path).err().unwrap().contains("too short"));
     }
 }

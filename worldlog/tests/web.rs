@@ -1,4 +1,4 @@
-//! What `worldlog dev` gives to browsers over HTTP, and to whom it does not.
+//! What `worldlog dev` and the edges of a cluster give to browsers over HTTP, and to whom they do not.
 #![allow(clippy::unwrap_used, dead_code, reason = "tests")]
 
 mod program;
@@ -29,8 +29,11 @@ impl Answer {
 }
 
 fn ask(dev: &Dev, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let address = dev.word("http").replace("0.0.0.0", "127.0.0.1");
-    let mut socket = TcpStream::connect(&address).unwrap();
+    ask_at(&dev.word("http").replace("0.0.0.0", "127.0.0.1"), method, path, headers)
+}
+
+fn ask_at(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut socket = TcpStream::connect(address).unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n");
     if headers.iter().all(|(name, _)| *name != "host") {
         request += &format!("host: {address}\r\n");
@@ -137,4 +140,46 @@ fn page_and_content_are_served_as_they_are_built() {
     for path in ["/play/none.js", "/play/../keys/admin.key", "/play/%2e%2e/%2e%2e/Cargo.toml", "/play//etc/passwd"] {
         assert_eq!(ask(&dev, "GET", path, &[]).code, 404, "{path}");
     }
+}
+
+/// Names of what is told of each match, and its number.
+fn told_of_matches(answer: &Answer) -> Vec<(Vec<String>, u64)> {
+    assert_eq!(answer.code, 200, "{}", String::from_utf8_lossy(&answer.body));
+    let names = |open: &Value| open.as_object().unwrap().keys().cloned().collect();
+    let of = |open: &Value| (names(open), open["id"].as_u64().unwrap());
+    answer.object()["matches"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn an_edge_of_a_cluster_answers_as_dev_does() {
+    let bench = Bench::new();
+    let dev = bench.dev(&NEAR);
+    let cluster = bench.cluster(&["--nodes", "1", "--edges", "1"]);
+    let edge = |method: &str, path: &str| ask_at(cluster.http(), method, path, &[]);
+
+    let (content, same) = (edge("GET", "/content"), ask(&dev, "GET", "/content", &[]));
+    assert_eq!((content.code, content.header("content-type")), (200, same.header("content-type")));
+    assert!(content.body == arena::default_content(), "what the match was opened with, though a member has it");
+    assert_eq!(content.header("etag"), same.header("etag"), "known by the hash of its bytes");
+    let tag = content.header("etag").unwrap();
+    assert_eq!(ask_at(cluster.http(), "GET", "/content", &[("if-none-match", tag)]).code, 304);
+    let listed = told_of_matches(&edge("GET", "/matches"));
+    assert_eq!(listed, told_of_matches(&ask(&dev, "GET", "/matches", &[])), "the same is told of the same match");
+    assert_eq!(edge("GET", "/edge.json").object()["match"], listed[0].1);
+
+    let member = ["--member", "c"];
+    let open = bench.run(&[&["match", "open", "--population", "7", "--json"][..], &member].concat()).object();
+    let id = open["match"].as_u64().unwrap();
+    assert_eq!(told_of_matches(&edge("GET", "/matches")).last().unwrap().1, id, "as soon as it is open");
+    let of = |path: &str| format!("{path}?match={id}");
+    assert!(edge("GET", &of("/content")).body == arena::content_with_population(7), "each match has its own");
+    assert_eq!((edge("POST", &of("/token")).code, edge("POST", "/token?match=999").code), (200, 404));
+    let _ = bench.run(&[&["match", "close", &id.to_string(), "--json"][..], &member].concat()).object();
+    assert_eq!(told_of_matches(&edge("GET", "/matches")), listed);
+    assert_eq!((edge("GET", &of("/content")).code, edge("POST", &of("/token")).code), (404, 404));
+
+    let home = edge("GET", "/");
+    assert_eq!((home.code, home.header("location")), (307, Some("/play")));
+    assert!(edge("GET", "/play").body == ask(&dev, "GET", "/play", &[]).body);
+    cluster.stop();
 }

@@ -1,4 +1,4 @@
-// The page of `worldlog dev`: joins the arena and plays it.
+// The page of `worldlog dev` and of the edges of a cluster: joins the arena and plays it.
 
 import { type Place, type Session, CloseCode, SessionEnded, connect, outcomeName } from "../src/index.js";
 import * as commands from "./commands.js";
@@ -22,6 +22,8 @@ interface Probe {
   player: number;
   /** Whether the match is told by updates in datagrams. */
   datagrams: boolean;
+  /** Walls of the map, in tiles; 0 while it is not known. */
+  walls: number;
   /** The player's own body as the server told it; undefined while dead. */
   own: { x: number; y: number } | undefined;
   /** The others' bodies, by entity. */
@@ -58,6 +60,7 @@ const probe: Probe = {
   resyncs: 0,
   player: 0,
   datagrams: false,
+  walls: 0,
   own: undefined,
   others: {},
   cut: () => undefined,
@@ -150,6 +153,7 @@ function note(session: Session<ArenaComponents>, world: World): void {
   probe.resyncs = session.stats.resyncs;
   probe.player = session.player;
   probe.datagrams = mirror.view !== undefined && session.stats.datagrams > 0;
+  probe.walls = world.content?.walls.filter(Boolean).length ?? 0;
   probe.own = at === undefined ? undefined : { x: at.x, y: at.y };
   probe.others = {};
   for (const [entity, { kind }] of mirror.all("Kind")) {

@@ -1,29 +1,27 @@
 //! What operators and monitors ask over HTTP.
 //!
-//! `GET /healthz /readyz /metrics /status /matches` are open to whoever reaches the address, which is of this
-//! machine unless told otherwise. What changes something needs `authorization: Bearer` and the key in
-//! `keys/admin.key`.
+//! `GET /healthz /readyz /metrics /status` are open to whoever reaches the address, which is of this machine unless told
+//! otherwise. `POST /snapshots` needs `authorization: Bearer` and the key in `keys/admin.key`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use cluster_service::LocalHost;
 use serde_json::json;
 
-use super::until_shown;
-use crate::http::{Matches, OpenRequest, SharedEdge, edge_status, refused, rendered};
+use crate::http::{AdminKey, SharedEdge, edge_status, refused, rendered};
 
 /// What answers are made from.
 pub(super) struct Office {
     pub(super) host: Arc<LocalHost>,
     pub(super) edge: SharedEdge,
-    pub(super) matches: Matches,
+    pub(super) admin_key: AdminKey,
     pub(super) game: &'static str,
     pub(super) data: PathBuf,
     pub(super) quic: SocketAddr,
@@ -36,8 +34,6 @@ impl Office {
             .route("/readyz", get(readiness))
             .route("/metrics", get(figures))
             .route("/status", get(status))
-            .route("/matches", get(matches).post(open_match))
-            .route("/matches/{id}", delete(close_match))
             .route("/snapshots", post(take_snapshot))
             .with_state(Arc::new(self))
     }
@@ -65,32 +61,8 @@ async fn status(State(office): Desk) -> Response {
     .into_response()
 }
 
-async fn matches(State(office): Desk) -> Response {
-    Json(json!({ "matches": office.host.status().matches })).into_response()
-}
-
-async fn open_match(State(office): Desk, headers: HeaderMap, Json(request): Json<OpenRequest>) -> Response {
-    match office.matches.open(&headers, request).await {
-        Ok(match_id) => {
-            until_shown(&office.host, |status| status.matches.iter().any(|open| open.id == match_id)).await;
-            Json(json!({ "match": match_id })).into_response()
-        }
-        Err(refusal) => refusal,
-    }
-}
-
-async fn close_match(State(office): Desk, headers: HeaderMap, UrlPath(id): UrlPath<u64>) -> Response {
-    match office.matches.close(&headers, id).await {
-        Ok(match_id) => {
-            until_shown(&office.host, |status| status.matches.iter().all(|open| open.id != match_id)).await;
-            Json(json!({ "match": match_id, "closed": true })).into_response()
-        }
-        Err(refusal) => refusal,
-    }
-}
-
 async fn take_snapshot(State(office): Desk, headers: HeaderMap) -> Response {
-    if let Err(refusal) = office.matches.allow(&headers) {
+    if let Err(refusal) = office.admin_key.allow(&headers) {
         return refusal;
     }
     let host = Arc::clone(&office.host);

@@ -14,15 +14,16 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{any, get};
-use cluster_service::{HostStatus, LocalConfig, LocalHost, Recovery};
+use cluster_service::{HostStatus, LocalConfig, LocalHost, MatchStatus, Recovery};
 use ecs_state::{Game, Simulation};
-use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner};
+use net_edge::{Certificates, Cluster, EdgeConfig, EdgeServer, EdgeStats, TokenSigner, Unanswered};
 
 use history::History;
 use link::LocalCluster;
 
-use crate::http::browser::{Browsers, OpenMatches};
-use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, refused, taken};
+use crate::http::browser::Browsers;
+use crate::http::matches::{Listed, Listing, Matches};
+use crate::http::{AdminKey, HttpServer, SharedEdge, install_recorder, refused, taken};
 use crate::operator::{Beginning, Operator};
 use crate::registry::{self, Running};
 use crate::replaying::{Desk, Library, page_routes};
@@ -82,7 +83,7 @@ impl Dev {
         let (signer, fresh_keys) = TokenSigner::load_or_generate(&token_key).map_err(|error| error.to_string())?;
         let certificates = Certificates::self_signed(&keys).map_err(|error| error.to_string())?;
         let certificate_sha256 = certificates.sha256()[0];
-        let admin_key = admin_key(&keys.join("admin.key"))?;
+        let admin_key = AdminKey::load_or_make(&keys.join("admin.key"))?;
 
         let host = Arc::new(host);
         let cluster = Arc::new(LocalCluster::new(host.connector()));
@@ -98,6 +99,7 @@ impl Dev {
         let edge_config = EdgeConfig::new(options.listen, vec![signer.public_key()], certificates);
         let edge = EdgeServer::start(edge_config, cluster).map_err(|error| taken(&error.to_string(), "--listen"))?;
         let quic = edge.local_addr();
+        let listing = Arc::new(HostMatches { host: Arc::clone(&host), first: match_id });
         let browsers = Browsers {
             quic,
             certificates: edge.certificates().clone(),
@@ -105,18 +107,19 @@ impl Dev {
             manifest_hash: Simulation::<G>::manifest().map_err(|error| error.to_string())?.hash(),
             any_name: options.guests,
             guests: (options.guests || options.http.ip().is_loopback()).then_some(signer),
-            matches: Box::new(HostMatches { host: Arc::clone(&host), first: match_id }),
+            matches: Listed(Arc::clone(&listing)),
         };
         let edge = SharedEdge::new(edge);
         let office = http::Office {
             host: Arc::clone(&host),
             edge: edge.clone(),
-            matches: Matches { operator, admin_key, content: options.content },
+            admin_key: admin_key.clone(),
             game: G::NAME,
             data: data.clone(),
             quic,
         };
-        let mut routes = office.routes().merge(browsers.routes());
+        let matches = Matches { listing, operator, admin_key, content: options.content };
+        let mut routes = office.routes().merge(matches.routes()).merge(browsers.routes());
         // Who looks at a match as a whole sees what its players must not.
         routes = if options.http.ip().is_loopback() {
             let library = Library::<G>::growing(Box::new(History::<G>::new(&data)));
@@ -210,28 +213,22 @@ struct HostMatches {
     first: u64,
 }
 
-impl OpenMatches for HostMatches {
-    fn first(&self) -> Option<u64> {
-        let status = self.host.status();
-        let mut open = status.matches.iter().map(|open| open.id);
-        if open.any(|id| id == self.first) { Some(self.first) } else { status.matches.iter().map(|open| open.id).min() }
+impl Listing for HostMatches {
+    fn preferred(&self) -> Option<u64> {
+        Some(self.first)
     }
 
-    fn is_open(&self, match_id: u64) -> Option<bool> {
-        Some(self.host.status().matches.iter().any(|open| open.id == match_id))
+    async fn list(&self) -> Result<Arc<[MatchStatus]>, Unanswered> {
+        Ok(self.host.status().matches.into())
     }
 
-    fn content(&self, match_id: u64) -> Option<Arc<[u8]>> {
+    async fn content(&self, match_id: u64) -> Result<Option<Arc<[u8]>>, Unanswered> {
         let status = self.host.status();
-        let open = status.matches.iter().find(|open| open.id == match_id)?;
-        Some(Arc::clone(&open.content))
+        Ok(status.matches.into_iter().find(|open| open.id == match_id).map(|open| open.content))
     }
 
-    fn has_player(&self, match_id: u64, player: u32) -> Option<bool> {
-        let status = self.host.status();
-        let open = status.matches.iter().find(|open| open.id == match_id)?;
-        // Matches that began empty have no players before somebody joins.
-        (!open.kept.is_empty()).then(|| open.kept.contains(&player))
+    async fn until_shown(&self, match_id: u64, is_open: bool) {
+        until_shown(&self.host, |status| status.matches.iter().any(|open| open.id == match_id) == is_open).await;
     }
 }
 

@@ -1,27 +1,25 @@
 //! What operators and monitors ask an edge over HTTP.
 //!
-//! `GET /healthz /readyz /metrics /status` are open to whoever reaches the address. `POST /matches` and
-//! `DELETE /matches/{id}` need `authorization: Bearer` and the key in `admin_key_file`.
+//! `GET /healthz /readyz /metrics /status` are open to whoever reaches the address.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
 use super::AeronCluster;
-use crate::http::{Matches, OpenRequest, SharedEdge, edge_status, rendered};
+use crate::http::{SharedEdge, edge_status, rendered};
 
 /// What answers are made from.
 pub(super) struct Desk {
     pub(super) cluster: Arc<AeronCluster>,
     pub(super) edge: SharedEdge,
-    pub(super) matches: Matches,
     pub(super) game: &'static str,
     pub(super) dir: PathBuf,
     pub(super) quic: SocketAddr,
@@ -34,8 +32,7 @@ impl Desk {
             .route("/readyz", get(readiness))
             .route("/metrics", get(|| async { rendered() }))
             .route("/status", get(status))
-            .route("/matches", post(open_match))
-            .route("/matches/{id}", delete(close_match))
+            .route("/", get(|| async { Redirect::temporary("/play") }))
             .with_state(Arc::new(self))
     }
 }
@@ -58,18 +55,4 @@ async fn status(State(desk): State<Arc<Desk>>) -> Response {
         "edge": edge_status(&desk.edge.stats()),
     }))
     .into_response()
-}
-
-async fn open_match(State(desk): State<Arc<Desk>>, headers: HeaderMap, Json(request): Json<OpenRequest>) -> Response {
-    match desk.matches.open(&headers, request).await {
-        Ok(match_id) => Json(json!({ "match": match_id })).into_response(),
-        Err(refusal) => refusal,
-    }
-}
-
-async fn close_match(State(desk): State<Arc<Desk>>, headers: HeaderMap, UrlPath(id): UrlPath<u64>) -> Response {
-    match desk.matches.close(&headers, id).await {
-        Ok(match_id) => Json(json!({ "match": match_id, "closed": true })).into_response(),
-        Err(refusal) => refusal,
-    }
 }

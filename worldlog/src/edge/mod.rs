@@ -7,6 +7,7 @@
 mod cluster;
 mod driver;
 mod http;
+mod matches;
 mod process;
 mod session;
 mod standing;

@@ -10,10 +10,12 @@ use protocol::limits::EDGE_NAME_BYTES_MAX;
 
 use super::driver::KeptDriver;
 use super::http::Desk;
+use super::matches::ClusterMatches;
 use super::{AeronCluster, AeronOptions, ClusterStanding};
 use crate::config::{ClusterSection, Config, EdgeSection};
-use crate::http::browser::{Browsers, KnownMatch};
-use crate::http::{HttpServer, Matches, SharedEdge, admin_key, install_recorder, taken};
+use crate::http::browser::Browsers;
+use crate::http::matches::{Listed, Matches};
+use crate::http::{AdminKey, HttpServer, SharedEdge, install_recorder, taken};
 use crate::operator::{Operator, OperatorError};
 use crate::registry::{self, Registered, Running};
 
@@ -26,7 +28,7 @@ pub struct EdgeProcess {
     edge: SharedEdge,
     http: HttpServer,
     quic: std::net::SocketAddr,
-    known_match: KnownMatch,
+    matches: Arc<ClusterMatches>,
     certificate_sha256: [u8; 32],
     /// Dropped last: the others are its clients.
     driver: KeptDriver,
@@ -80,7 +82,7 @@ impl EdgeProcess {
         };
         let certificates = certificates.map_err(|error| error.to_string())?;
         let certificate_sha256 = certificates.sha256()[0];
-        let admin_key = admin_key(&section.admin_key_file)?;
+        let admin_key = AdminKey::load_or_make(&section.admin_key_file)?;
 
         let driver_config = driver_config(&section, &config.cluster);
         let options = options(&section, &config.cluster, &driver_config);
@@ -99,7 +101,7 @@ impl EdgeProcess {
         let edge = EdgeServer::start(edge_config, Arc::clone(&cluster) as Arc<dyn Cluster>)
             .map_err(|error| taken(&error.to_string(), "edge.listen"))?;
         let quic = edge.local_addr();
-        let known_match = KnownMatch::default();
+        let matches = Arc::new(ClusterMatches::new(edge.questions()));
         let browsers = Browsers {
             quic,
             certificates: edge.certificates().clone(),
@@ -107,21 +109,16 @@ impl EdgeProcess {
             manifest_hash: game.manifest_hash,
             any_name: true,
             guests: section.guests.then_some(signer),
-            matches: Box::new(known_match.clone()),
+            matches: Listed(Arc::clone(&matches)),
         };
         let edge = SharedEdge::new(edge);
-        let desk = Desk {
-            cluster: Arc::clone(&cluster),
-            edge: edge.clone(),
-            matches: Matches { operator: operator.clone(), admin_key, content: content.clone() },
-            game: game.name,
-            dir: section.dir.clone(),
-            quic,
-        };
-        let http = HttpServer::start(section.http, desk.routes().merge(browsers.routes()))
-            .await
-            .map_err(|error| taken(&error, "edge.http"))?;
-        Ok(Self { section, content, cluster, operator, edge, http, quic, known_match, certificate_sha256, driver })
+        let desk =
+            Desk { cluster: Arc::clone(&cluster), edge: edge.clone(), game: game.name, dir: section.dir.clone(), quic };
+        let office =
+            Matches { listing: Arc::clone(&matches), operator: operator.clone(), admin_key, content: content.clone() };
+        let routes = desk.routes().merge(office.routes()).merge(browsers.routes());
+        let http = HttpServer::start(section.http, routes).await.map_err(|error| taken(&error, "edge.http"))?;
+        Ok(Self { section, content, cluster, operator, edge, http, quic, matches, certificate_sha256, driver })
     }
 
     /// Waits until the cluster takes its messages, opens a match if it is told to and none is open, and lets itself be
@@ -148,7 +145,7 @@ impl EdgeProcess {
             }
         };
         if let Some(match_id) = match_id {
-            self.known_match.set(match_id);
+            self.matches.prefer(match_id);
         }
         let running = Running {
             quic: self.quic,

@@ -4,16 +4,17 @@
 //! asks, because a page of anyone can send a request that it may not read the answer of.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest;
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use net_edge::{Certificates, Claims, TokenSigner};
+use net_edge::{Certificates, Claims, TokenSigner, Unanswered};
 use protocol::MatchId;
 use protocol::account::account_of;
 use protocol::limits::ACCOUNT_BYTES_MAX;
@@ -26,7 +27,7 @@ use super::refused;
 use crate::cli::to_hex;
 
 /// What answers are made from.
-pub(crate) struct Browsers {
+pub(crate) struct Browsers<M> {
     pub(crate) quic: SocketAddr,
     pub(crate) certificates: Certificates,
     pub(crate) game: &'static str,
@@ -36,54 +37,27 @@ pub(crate) struct Browsers {
     /// Whether guests may come by any name of this address. Where it was not asked for, a name could be one that a page of
     /// somebody else has led here.
     pub(crate) any_name: bool,
-    pub(crate) matches: Box<dyn OpenMatches>,
+    pub(crate) matches: M,
 }
 
-/// The matches that guests may join, as far as the process knows them.
-pub(crate) trait OpenMatches: Send + Sync {
+/// The matches that guests may join.
+pub(crate) trait OpenMatches: Send + Sync + 'static {
     /// The match to join when none is asked for.
-    fn first(&self) -> Option<u64>;
-    /// Whether it is open; `None` when that is not known here.
-    fn is_open(&self, match_id: u64) -> Option<bool>;
-    /// What it was opened with; `None` when that is not known here.
-    fn content(&self, match_id: u64) -> Option<Arc<[u8]>>;
+    fn first(&self) -> impl Future<Output = Option<u64>> + Send;
+    /// Whether it is open; `None` when that is not known now.
+    fn is_open(&self, match_id: u64) -> impl Future<Output = Option<bool>> + Send;
+    /// What it was opened with; `None` when it is not open.
+    fn content(&self, match_id: u64) -> impl Future<Output = Result<Option<Arc<[u8]>>, Unanswered>> + Send;
     /// Whether who joins may be this player of it; `None` where players cannot be chosen.
-    fn has_player(&self, match_id: u64, player: u32) -> Option<bool> {
-        let _ = (match_id, player);
-        None
-    }
+    fn has_player(&self, match_id: u64, player: u32) -> impl Future<Output = Result<Option<bool>, Unanswered>> + Send;
 }
 
-/// A match that is known once it is.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct KnownMatch(Arc<OnceLock<u64>>);
-
-impl KnownMatch {
-    pub(crate) fn set(&self, match_id: u64) {
-        let _ = self.0.set(match_id);
-    }
-}
-
-impl OpenMatches for KnownMatch {
-    fn first(&self) -> Option<u64> {
-        self.0.get().copied()
-    }
-
-    fn is_open(&self, _: u64) -> Option<bool> {
-        None
-    }
-
-    fn content(&self, _: u64) -> Option<Arc<[u8]>> {
-        None
-    }
-}
-
-impl Browsers {
+impl<M: OpenMatches> Browsers<M> {
     pub(crate) fn routes(self) -> Router {
         Router::new()
-            .route("/edge.json", get(edge))
-            .route("/token", post(token))
-            .route("/content", get(content))
+            .route("/edge.json", get(edge::<M>))
+            .route("/token", post(token::<M>))
+            .route("/content", get(content::<M>))
             .route(
                 "/play",
                 get(|headers: HeaderMap| async move { embedded("index.html", Page::get("index.html"), &headers) }),
@@ -102,22 +76,28 @@ impl Browsers {
     }
 
     /// The match that is asked for, or the one that is open.
-    #[expect(clippy::result_large_err, reason = "a response, made once for each refused request")]
-    fn match_of(&self, wanted: Option<u64>) -> Result<u64, Response> {
+    async fn match_of(&self, wanted: Option<u64>) -> Result<u64, Response> {
+        let first = match wanted {
+            Some(match_id) => Some(match_id),
+            None => self.matches.first().await,
+        };
         let missing =
             || refused(StatusCode::NOT_FOUND, "no match is open here; open one, or ask for one with ?match=ID");
-        let match_id = wanted.or_else(|| self.matches.first()).ok_or_else(missing)?;
-        match self.matches.is_open(match_id) {
+        let match_id = first.ok_or_else(missing)?;
+        match self.matches.is_open(match_id).await {
+            // Where that is not known, whoever joins is told.
             Some(false) => Err(refused(StatusCode::NOT_FOUND, &format!("match {match_id} is not open"))),
             _ => Ok(match_id),
         }
     }
 }
 
-async fn edge(State(browsers): State<Arc<Browsers>>, headers: HeaderMap) -> Response {
+async fn edge<M: OpenMatches>(State(browsers): State<Arc<Browsers<M>>>, headers: HeaderMap) -> Response {
     let Browsers { certificates, quic, .. } = &*browsers;
     let quic = reached_at(*quic, text(&headers, &header::HOST));
     let hashes: Vec<_> = certificates.sha256().iter().map(|hash| to_hex(hash)).collect();
+    // Who comes back must not wait for a cluster that changes its leader.
+    let first = tokio::time::timeout(FIRST_WAIT_MAX, browsers.matches.first()).await.unwrap_or_default();
     let alpn = [String::from_utf8_lossy(ALPN), "h3".into()];
     no_store(json!({
         "quic": quic,
@@ -128,7 +108,7 @@ async fn edge(State(browsers): State<Arc<Browsers>>, headers: HeaderMap) -> Resp
         "protocol": { "major": MAJOR, "minor": MINOR },
         "game": browsers.game,
         "manifest_hash": format!("{:016x}", browsers.manifest_hash),
-        "match": browsers.matches.first(),
+        "match": first,
         "tokens": browsers.guests.is_some(),
     }))
 }
@@ -142,49 +122,60 @@ struct Wanted {
     player: Option<u32>,
 }
 
-async fn token(State(browsers): State<Arc<Browsers>>, headers: HeaderMap, Query(wanted): Query<Wanted>) -> Response {
+async fn token<M: OpenMatches>(
+    State(browsers): State<Arc<Browsers<M>>>,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Response> {
     let Some(signer) = &browsers.guests else {
         let why = "this process gives no tokens to guests: it is reached by more than this machine, or is told not to";
-        return refused(StatusCode::FORBIDDEN, why);
+        return Err(refused(StatusCode::FORBIDDEN, why));
     };
     if !is_own_page(&headers, browsers.any_name) {
-        return refused(StatusCode::FORBIDDEN, "only pages of this address may ask for tokens");
+        return Err(refused(StatusCode::FORBIDDEN, "only pages of this address may ask for tokens"));
     }
-    let match_id = match browsers.match_of(wanted.match_id) {
-        Ok(match_id) => match_id,
-        Err(refusal) => return refusal,
-    };
+    let match_id = browsers.match_of(wanted.match_id).await?;
     let mut account = wanted.account.unwrap_or_else(guest);
     if let Some(player) = wanted.player {
-        match browsers.matches.has_player(match_id, player) {
-            Some(true) => account = account_of(player, &account),
-            Some(false) => return refused(StatusCode::NOT_FOUND, &format!("match {match_id} has no player {player}")),
-            None => {
-                return refused(StatusCode::BAD_REQUEST, "who joins this match is a new player; leave `player` out");
+        account = match browsers.matches.has_player(match_id, player).await.map_err(unanswered)? {
+            Some(true) => account_of(player, &account),
+            Some(false) => {
+                return Err(refused(StatusCode::NOT_FOUND, &format!("match {match_id} has no player {player}")));
             }
-        }
+            None => {
+                let why = "who joins this match is a new player; leave `player` out";
+                return Err(refused(StatusCode::BAD_REQUEST, why));
+            }
+        };
     }
     if account.is_empty() || account.len() > ACCOUNT_BYTES_MAX {
-        return refused(StatusCode::BAD_REQUEST, &format!("an account takes 1 to {ACCOUNT_BYTES_MAX} bytes"));
+        return Err(refused(StatusCode::BAD_REQUEST, &format!("an account takes 1 to {ACCOUNT_BYTES_MAX} bytes")));
     }
     let issued = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let claims = Claims::new(MatchId(match_id), account.as_str(), issued);
     let token = signer.sign(&claims);
-    no_store(json!({ "token": token, "match": match_id, "account": account, "expires": claims.expires }))
+    Ok(no_store(json!({ "token": token, "match": match_id, "account": account, "expires": claims.expires })))
 }
 
-async fn content(State(browsers): State<Arc<Browsers>>, Query(wanted): Query<Wanted>) -> Response {
-    let content = browsers.match_of(wanted.match_id).map(|match_id| browsers.matches.content(match_id));
-    match content {
-        Ok(Some(content)) => {
-            let kind =
-                std::str::from_utf8(&content).map_or("application/octet-stream", |_| "text/plain; charset=utf-8");
-            let kept = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
-            (kept, content.to_vec()).into_response()
-        }
-        Ok(None) => refused(StatusCode::NOT_FOUND, "the content of this match is not known here"),
-        Err(refusal) => refusal,
-    }
+async fn content<M: OpenMatches>(
+    State(browsers): State<Arc<Browsers<M>>>,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Response> {
+    let match_id = browsers.match_of(wanted.match_id).await?;
+    let content = browsers.matches.content(match_id).await.map_err(unanswered)?;
+    let content = content.ok_or_else(|| refused(StatusCode::NOT_FOUND, &format!("match {match_id} is not open")))?;
+    let kind = std::str::from_utf8(&content).map_or("application/octet-stream", |_| "text/plain; charset=utf-8");
+    let tag = tag_of(digest::digest(&digest::SHA256, &content).as_ref());
+    let common = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "no-cache"), (header::CONTENT_TYPE, kind)];
+    Ok(match is_known(&tag, &headers) {
+        true => (StatusCode::NOT_MODIFIED, common).into_response(),
+        false => (common, content.to_vec()).into_response(),
+    })
+}
+
+fn unanswered(error: Unanswered) -> Response {
+    refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
 
 fn no_store(value: serde_json::Value) -> Response {
@@ -241,9 +232,7 @@ pub(crate) fn embedded(path: &str, file: Option<EmbeddedFile>, headers: &HeaderM
     let Some(file) = file else {
         return refused(StatusCode::NOT_FOUND, "no such file");
     };
-    let tag = format!("\"{}\"", to_hex(&file.metadata.sha256_hash()));
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+    let tag = tag_of(&file.metadata.sha256_hash());
     let common = [
         (header::ETAG, tag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
@@ -251,10 +240,21 @@ pub(crate) fn embedded(path: &str, file: Option<EmbeddedFile>, headers: &HeaderM
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    match is_known {
+    match is_known(&tag, headers) {
         true => (StatusCode::NOT_MODIFIED, common).into_response(),
         false => (common, file.data.into_owned()).into_response(),
     }
+}
+
+/// What a browser knows bytes by, of their hash.
+fn tag_of(sha256: &[u8]) -> String {
+    format!("\"{}\"", to_hex(sha256))
+}
+
+/// Whether the browser has what is tagged so.
+fn is_known(tag: &str, headers: &HeaderMap) -> bool {
+    let known = text(headers, &header::IF_NONE_MATCH);
+    known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
 }
 
 fn kind_of(path: &str) -> &'static str {
@@ -273,6 +273,8 @@ fn kind_of(path: &str) -> &'static str {
 
 const POLICY: &str = "default-src 'self'; connect-src 'self' https:; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; frame-ancestors 'none'";
+/// How long the answer that tells where to connect waits to know of a match.
+const FIRST_WAIT_MAX: Duration = Duration::from_secs(1);
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]

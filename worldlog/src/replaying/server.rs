@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ecs_state::{Game, Simulation};
-use net_edge::{Certificates, EdgeConfig, EdgeServer, TokenSigner};
+use net_edge::{Certificates, EdgeConfig, EdgeServer, TokenSigner, Unanswered};
 use protocol::limits::DATAGRAMS_PER_SECOND_CEILING;
 
 use super::http::Desk;
@@ -76,7 +76,7 @@ impl ReplayServer {
             manifest_hash,
             any_name: false,
             guests: Some(signer),
-            matches: Box::new(Shown(Arc::clone(&library))),
+            matches: Shown(Arc::clone(&library)),
         };
         let edge = SharedEdge::new(edge);
         let desk = Desk::new(library).showing(Arc::clone(&theatre));
@@ -98,19 +98,20 @@ impl ReplayServer {
 struct Shown<G: Game>(Arc<Library<G>>);
 
 impl<G: Game> OpenMatches for Shown<G> {
-    fn first(&self) -> Option<u64> {
+    async fn first(&self) -> Option<u64> {
         self.0.list().first().map(|recording| recording.number)
     }
 
-    fn is_open(&self, match_id: u64) -> Option<bool> {
+    async fn is_open(&self, match_id: u64) -> Option<bool> {
         Some(self.0.numbered(match_id).is_some())
     }
 
-    fn content(&self, match_id: u64) -> Option<Arc<[u8]>> {
-        Some(self.0.numbered(match_id)?.source().file().content.as_slice().into())
+    async fn content(&self, match_id: u64) -> Result<Option<Arc<[u8]>>, Unanswered> {
+        let recording = self.0.numbered(match_id);
+        Ok(recording.map(|recording| recording.source().file().content.as_slice().into()))
     }
 
-    fn has_player(&self, match_id: u64, player: u32) -> Option<bool> {
-        Some(self.0.numbered(match_id)?.players().contains(&player))
+    async fn has_player(&self, match_id: u64, player: u32) -> Result<Option<bool>, Unanswered> {
+        Ok(self.0.numbered(match_id).map(|recording| recording.players().contains(&player)))
     }
 }

@@ -55,6 +55,11 @@ impl Cluster {
         self.ready["edges"][0]["quic"].as_str().unwrap()
     }
 
+    /// Where browsers ask its first edge.
+    pub(crate) fn http(&self) -> &str {
+        self.ready["edges"][0]["http"].as_str().unwrap()
+    }
+
     /// Takes what has been told until an event is `wanted`, or panics.
     pub(crate) fn wait_for(&mut self, what: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + limit;
