@@ -180,7 +180,7 @@ impl<G: Game> Service<G> {
                 .map_err(|source: RestoreMatchError| file.error(chunk.offset, source.to_string()))?;
             service.matches.insert(restored.simulation().match_id().0, restored);
         }
-        if let Some(chunk) = file.next_chunk() {
+        if let Some(chunk) = file.next_chunk()? {
             if chunk.tag != KEPT {
                 return Err(file.error(chunk.offset, "a chunk follows the last match").into());
             }
@@ -189,7 +189,7 @@ impl<G: Game> Service<G> {
                 let of = service.matches.get_mut(&match_id);
                 of.ok_or_else(|| file.error(chunk.offset, "players of a match that is not there"))?.keep(players);
             }
-            if let Some(extra) = file.next_chunk() {
+            if let Some(extra) = file.next_chunk()? {
                 return Err(file.error(extra.offset, "a chunk follows the last").into());
             }
         }

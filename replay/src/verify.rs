@@ -89,7 +89,8 @@ pub fn verify_to<G: Game>(
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(segment) = segments.get(place) else { return Ok(findings) };
             let after = source.file.segments.get(place + 1).filter(|after| after.keyframe.tick <= to);
-            let steps = steps_to(segment, to);
+            let passing = segment.steps.passing();
+            let steps = &passing[..count_to(segment, to)];
             findings.run::<G>(source, segment, steps, after)?;
             let (progress, done) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
             *done += steps.len() as u64;
@@ -104,11 +105,13 @@ pub fn verify_to<G: Game>(
     let findings = found.into_iter().fold(Findings::default(), Findings::merge);
     let seconds = begun.elapsed().as_secs_f64();
     let began_ms = segments[0].keyframe.time_ms;
-    let last = segments.iter().rev().find_map(|segment| steps_to(segment, to).last());
-    let ended_ms = last.map_or(began_ms, |step| step.time_ms);
+    let last = segments.iter().rfind(|segment| count_to(segment, to) > 0);
+    let ended_ms = last.map_or(began_ms, |segment| segment.steps[count_to(segment, to) - 1].time_ms);
     // The size is that of the whole file, and so must be the time.
     let mut player_time = PlayerTime::default();
-    source.file.segments.iter().flat_map(|segment| &segment.steps).for_each(|step| player_time.see(step));
+    for segment in &source.file.segments {
+        segment.steps.passing().iter().for_each(|step| player_time.see(step));
+    }
     let bytes = std::fs::metadata(&source.path).map_or(0, |file| file.len());
     Ok(VerifyReport {
         ticks,
@@ -122,10 +125,10 @@ pub fn verify_to<G: Game>(
     })
 }
 
-/// The steps of a segment up to a tick.
-fn steps_to(segment: &Segment, to: u64) -> &[Step] {
+/// How many steps of a segment there are up to a tick.
+fn count_to(segment: &Segment, to: u64) -> usize {
     let wanted = usize::try_from(to.saturating_sub(segment.keyframe.tick)).unwrap_or(usize::MAX);
-    &segment.steps[..wanted.min(segment.steps.len())]
+    wanted.min(segment.steps.len())
 }
 
 /// A rule that panics while it is run again panics here too.

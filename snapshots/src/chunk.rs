@@ -1,10 +1,12 @@
 //! The container: checksummed, compressed chunks.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use protocol::limits::CHUNK_BYTES_MAX;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{FileError, read_file};
@@ -101,12 +103,24 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
 }
 
+/// A chunk whose checksum was compared, as it is in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) tag: [u8; 4],
+    pub(crate) offset: u64,
+    /// Its place in the file.
+    body: Range<usize>,
+    raw: usize,
+}
+
 /// A file that was read and checked as a whole.
 #[derive(Debug)]
 pub struct ChunkFile {
     path: PathBuf,
     version: u16,
-    chunks: std::vec::IntoIter<Chunk>,
+    /// The whole file. Chunks are unpacked when they are taken.
+    bytes: Arc<Vec<u8>>,
+    chunks: std::vec::IntoIter<Stored>,
     count: usize,
     end: u64,
 }
@@ -126,7 +140,7 @@ impl ChunkFile {
     /// # Errors
     /// With file, offset and reason.
     pub fn open(path: &Path, kind: FileKind) -> Result<Self, FileError> {
-        Self::decode(path, &read_file(path)?, kind)
+        Self::whole(path, read_file(path)?, kind)
     }
 
     /// Reads bytes; `path` is for errors.
@@ -134,6 +148,11 @@ impl ChunkFile {
     /// # Errors
     /// With file, offset and reason.
     pub fn decode(path: &Path, bytes: &[u8], kind: FileKind) -> Result<Self, FileError> {
+        Self::whole(path, bytes.to_vec(), kind)
+    }
+
+    /// As [`ChunkFile::decode`].
+    pub(crate) fn whole(path: &Path, bytes: Vec<u8>, kind: FileKind) -> Result<Self, FileError> {
         match Self::decode_sound(path, bytes, kind)? {
             (file, None) => Ok(file),
             (_, Some(fault)) => Err(fault.error),
@@ -144,7 +163,11 @@ impl ChunkFile {
     ///
     /// # Errors
     /// When the file is of another kind or version, or ends within its first bytes.
-    pub(crate) fn decode_sound(path: &Path, bytes: &[u8], kind: FileKind) -> Result<(Self, Option<Fault>), FileError> {
+    pub(crate) fn decode_sound(
+        path: &Path,
+        bytes: Vec<u8>,
+        kind: FileKind,
+    ) -> Result<(Self, Option<Fault>), FileError> {
         if bytes.get(..4) != Some(&kind.magic[..]) {
             let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).into_owned();
             return Err(FileError::Foreign { path: path.to_owned(), expected: kind.name, found });
@@ -168,7 +191,7 @@ impl ChunkFile {
         let mut offset = HEADER_BYTES;
         let fault = loop {
             let place = chunks.len() as u32;
-            match read_chunk(path, bytes, offset, place) {
+            match read_chunk(path, &bytes, offset, place) {
                 Ok((chunk, _)) if chunk.tag == END => break None,
                 Ok((chunk, next)) => {
                     chunks.push(chunk);
@@ -177,8 +200,9 @@ impl ChunkFile {
                 Err(error) => break Some(Fault { chunk: Some(place), error }),
             }
         };
-        let (count, end) = (chunks.len(), offset as u64);
-        Ok((Self { path: path.to_owned(), version, chunks: chunks.into_iter(), count, end }, reserved.or(fault)))
+        let (path, count, end) = (path.to_owned(), chunks.len(), offset as u64);
+        let file = Self { path, version, bytes: Arc::new(bytes), chunks: chunks.into_iter(), count, end };
+        Ok((file, reserved.or(fault)))
     }
 
     /// Where what was read ends: at the end of the file, or at the first damage.
@@ -211,23 +235,20 @@ impl ChunkFile {
     }
 
     /// The next chunk, if there is one.
-    pub fn next_chunk(&mut self) -> Option<Chunk> {
-        self.chunks.next()
+    ///
+    /// # Errors
+    /// When it does not unpack.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, FileError> {
+        self.next_stored().map(|stored| self.chunk(&stored)).transpose()
     }
 
     /// The next chunk, which must be there and have this tag.
     ///
     /// # Errors
-    /// When it has not.
+    /// When it has not, or does not unpack.
     pub fn expect(&mut self, tag: [u8; 4]) -> Result<Chunk, FileError> {
-        let shown = |tag: [u8; 4]| String::from_utf8_lossy(&tag).escape_default().to_string();
-        match self.chunks.next() {
-            Some(chunk) if chunk.tag == tag => Ok(chunk),
-            Some(chunk) => {
-                Err(self.error(chunk.offset, format!("chunk {} stands where {} belongs", shown(chunk.tag), shown(tag))))
-            }
-            None => Err(self.error(self.end, format!("chunk {} is missing", shown(tag)))),
-        }
+        let stored = self.expect_stored(tag)?;
+        self.chunk(&stored)
     }
 
     /// The value of the next chunk, which must have this tag.
@@ -244,17 +265,78 @@ impl ChunkFile {
     /// # Errors
     /// When it holds something else.
     pub fn value<T: DeserializeOwned>(&self, chunk: &Chunk) -> Result<T, FileError> {
-        let name = String::from_utf8_lossy(&chunk.tag).escape_default().to_string();
-        match postcard::take_from_bytes(&chunk.bytes) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(self.error(chunk.offset, format!("chunk {name}: {} bytes are left over", rest.len()))),
-            Err(error) => Err(self.error(chunk.offset, format!("chunk {name} does not decode: {error}"))),
+        value_of(chunk.tag, &chunk.bytes).map_err(|reason| self.error(chunk.offset, reason))
+    }
+
+    /// The next chunk as it is in the file.
+    pub(crate) fn next_stored(&mut self) -> Option<Stored> {
+        self.chunks.next()
+    }
+
+    /// As [`ChunkFile::expect`], as it is in the file.
+    pub(crate) fn expect_stored(&mut self, tag: [u8; 4]) -> Result<Stored, FileError> {
+        let shown = |tag: [u8; 4]| String::from_utf8_lossy(&tag).escape_default().to_string();
+        match self.next_stored() {
+            Some(stored) if stored.tag == tag => Ok(stored),
+            Some(stored) => {
+                let reason = format!("chunk {} stands where {} belongs", shown(stored.tag), shown(tag));
+                Err(self.error(stored.offset, reason))
+            }
+            None => Err(self.error(self.end, format!("chunk {} is missing", shown(tag)))),
         }
+    }
+
+    /// A chunk that can be unpacked without the file.
+    pub(crate) fn packed(&self, stored: &Stored) -> Packed {
+        Packed { tag: stored.tag, file: Arc::clone(&self.bytes), body: stored.body.clone(), raw: stored.raw }
+    }
+
+    pub(crate) fn chunk(&self, stored: &Stored) -> Result<Chunk, FileError> {
+        let Stored { tag, offset, .. } = *stored;
+        let mut bytes = Vec::new();
+        self.packed(stored).unpack(&mut bytes).map_err(|reason| self.error(offset, reason))?;
+        Ok(Chunk { tag, offset, bytes })
+    }
+}
+
+/// A chunk that is unpacked when it is needed. It keeps the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    tag: [u8; 4],
+    file: Arc<Vec<u8>>,
+    body: Range<usize>,
+    raw: usize,
+}
+
+impl Packed {
+    /// Puts what it holds into `room`, in place of what is there.
+    ///
+    /// # Errors
+    /// With the reason, when it does not unpack.
+    pub(crate) fn unpack(&self, room: &mut Vec<u8>) -> Result<(), String> {
+        unpack(&self.file[self.body.clone()], self.raw, room)
+    }
+
+    /// The value in what it was unpacked to.
+    ///
+    /// # Errors
+    /// With the reason, when that holds something else.
+    pub(crate) fn value<'a, T: Deserialize<'a>>(&self, room: &'a [u8]) -> Result<T, String> {
+        value_of(self.tag, room)
+    }
+}
+
+fn value_of<'a, T: Deserialize<'a>>(tag: [u8; 4], bytes: &'a [u8]) -> Result<T, String> {
+    let name = String::from_utf8_lossy(&tag).escape_default().to_string();
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("chunk {name}: {} bytes are left over", rest.len())),
+        Err(error) => Err(format!("chunk {name} does not decode: {error}")),
     }
 }
 
 /// The chunk at an offset, and where the next one begins. The end must be that of the file.
-fn read_chunk(path: &Path, bytes: &[u8], offset: usize, place: u32) -> Result<(Chunk, usize), FileError> {
+fn read_chunk(path: &Path, bytes: &[u8], offset: usize, place: u32) -> Result<(Stored, usize), FileError> {
     let cut = |part| FileError::Truncated { path: path.to_owned(), offset: offset as u64, part };
     let head = bytes.get(offset..offset + CHUNK_HEADER_BYTES).ok_or_else(|| cut("a chunk's header"))?;
     let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
@@ -268,26 +350,28 @@ fn read_chunk(path: &Path, bytes: &[u8], offset: usize, place: u32) -> Result<(C
         return Err(FileError::Checksum { path, offset, chunk: place, expected, found });
     }
     let content = |reason: String| FileError::Content { path: path.to_owned(), offset: offset as u64, reason };
-    let unpacked = unpack(stored_bytes, raw).map_err(content)?;
+    if raw > CHUNK_BYTES_MAX {
+        return Err(content(format!("a chunk of {raw} bytes exceeds the maximum of {CHUNK_BYTES_MAX}")));
+    }
     let tag: [u8; 4] = head[..4].try_into().expect("four bytes");
     let next = body + stored;
-    if tag == END && (unpacked != place.to_le_bytes() || next != bytes.len()) {
-        return Err(content("the end does not fit what is before or after it; take another copy".into()));
+    if tag == END {
+        let mut count = Vec::new();
+        unpack(stored_bytes, raw, &mut count).map_err(content)?;
+        if count != place.to_le_bytes() || next != bytes.len() {
+            return Err(content("the end does not fit what is before or after it; take another copy".into()));
+        }
     }
-    Ok((Chunk { tag, offset: offset as u64, bytes: unpacked }, next))
+    Ok((Stored { tag, offset: offset as u64, body: body..next, raw }, next))
 }
 
-fn unpack(stored: &[u8], raw: usize) -> Result<Vec<u8>, String> {
-    if raw > CHUNK_BYTES_MAX {
-        return Err(format!("a chunk of {raw} bytes exceeds the maximum of {CHUNK_BYTES_MAX}"));
-    }
+fn unpack(stored: &[u8], raw: usize, room: &mut Vec<u8>) -> Result<(), String> {
+    room.resize(raw, 0);
     if stored.len() == raw {
-        return Ok(stored.to_vec());
+        room.copy_from_slice(stored);
+        return Ok(());
     }
-    let bytes = zstd::bulk::decompress(stored, raw).map_err(|error| format!("a chunk does not unpack: {error}"))?;
-    if bytes.len() == raw {
-        Ok(bytes)
-    } else {
-        Err(format!("a chunk unpacks to {} bytes, expected {raw}", bytes.len()))
-    }
+    let unpacked = zstd::bulk::decompress_to_buffer(stored, room);
+    let length = unpacked.map_err(|error| format!("a chunk does not unpack: {error}"))?;
+    if length == raw { Ok(()) } else { Err(format!("a chunk unpacks to {length} bytes, expected {raw}")) }
 }

@@ -24,14 +24,15 @@
 //! # What is checked when
 //!
 //! On opening, before anything is given out, and every byte of the file: magic, version and the two zeros after it by
-//! comparison; each chunk, its header included, by its checksum, and then by its size when it is unpacked; the end by
-//! the number of chunks and by being the last bytes. The version is the one thing that no checksum covers: in its place
-//! stands that what the chunks of a match hold does not decode as another version's.
+//! comparison; each chunk, its header included, by its checksum; the end by the number of chunks and by being the last
+//! bytes. The version is the one thing that no checksum covers: in its place stands that what the chunks of a match hold
+//! does not decode as another version's. A chunk's size when it is unpacked is compared when it is taken.
 //!
-//! On opening a match, too: that each value decodes and leaves nothing over, that the content has the hash in the
-//! header, that each keyframe decodes and is of the tick after the steps before it, and that the
-//! index names these keyframes. [`MatchFile::salvage`] checks the same in the same order, but gives what came before
-//! the first error: whole segments, and the keyframe of one whose steps are not whole.
+//! On opening a match, too: that each chunk unpacks, that each value decodes and leaves nothing over, that the content
+//! has the hash in the header, that each keyframe decodes and is of the tick after the steps before it, and that the
+//! index names these keyframes. [`Steps`] are read through to their last byte, but made only when somebody looks at them.
+//! [`MatchFile::salvage`] checks the same in the same order, but gives what came before the first error: whole segments,
+//! and the keyframe of one whose steps are not whole.
 //!
 //! On playing (`replay`): that a keyframe's rows have its hash, and, when a match is verified, that each
 //! step comes to the hash it was recorded with.
@@ -42,11 +43,13 @@ mod file;
 mod match_file;
 mod player_time;
 mod salvage;
+mod segment;
 mod steps;
 
 pub use chunk::{Chunk, ChunkFile, ChunkWriter, FileKind};
 pub use error::FileError;
 pub use file::{read_file, write_file};
-pub use match_file::{ForkOrigin, MatchFile, MatchFileWriter, MatchHeader, Origin, Segment, Step};
+pub use match_file::{ForkOrigin, MatchFile, MatchFileWriter, MatchHeader, Origin, Step};
 pub use player_time::PlayerTime;
 pub use salvage::{Damage, Salvaged};
+pub use segment::{Segment, Steps};

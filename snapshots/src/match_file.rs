@@ -17,7 +17,7 @@ use protocol::Columns;
 use serde::{Deserialize, Serialize};
 
 use crate::steps::PackedSteps;
-use crate::{ChunkFile, ChunkWriter, FileError, FileKind, read_file};
+use crate::{ChunkFile, ChunkWriter, FileError, FileKind, Segment, Steps, read_file};
 
 pub(crate) const KIND: FileKind = FileKind { magic: *b"WLMR", version: 3, oldest: 1, name: "match file" };
 const HEAD: [u8; 4] = *b"HEAD";
@@ -103,15 +103,6 @@ impl Step {
     }
 }
 
-/// A keyframe and the steps up to the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
-    /// Where it begins.
-    pub keyframe: Keyframe,
-    /// The ticks after it.
-    pub steps: Vec<Step>,
-}
-
 /// A match that was read from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchFile {
@@ -129,7 +120,7 @@ impl MatchFile {
     /// # Errors
     /// With file, offset and reason.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        Self::decode(path, &read_file(path)?)
+        Self::read(ChunkFile::whole(path, read_file(path)?, KIND)?)
     }
 
     /// Reads the bytes of a match file; `path` is for errors.
@@ -137,7 +128,10 @@ impl MatchFile {
     /// # Errors
     /// With file, offset and reason.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
-        let mut file = ChunkFile::decode(path, bytes, KIND)?;
+        Self::read(ChunkFile::decode(path, bytes, KIND)?)
+    }
+
+    fn read(mut file: ChunkFile) -> Result<Self, FileError> {
         let mut read = Self::opening(&mut file)?;
         read.take_segments(&mut file)?;
         Ok(read)
@@ -161,13 +155,14 @@ impl MatchFile {
     pub(crate) fn take_segments(&mut self, file: &mut ChunkFile) -> Result<(), FileError> {
         let mut index = Vec::new();
         let mut next_tick = None;
-        while let Some(chunk) = file.next_chunk() {
+        let mut room = Vec::new();
+        while let Some(chunk) = file.next_chunk()? {
             if chunk.tag == INDX {
                 let written: Vec<(u64, u64)> = file.value(&chunk)?;
                 if written != index || self.segments.is_empty() {
                     return Err(file.error(chunk.offset, "the index is not that of the keyframes"));
                 }
-                return match file.next_chunk() {
+                return match file.next_stored() {
                     None => Ok(()),
                     Some(extra) => Err(file.error(extra.offset, "chunks follow the index")),
                 };
@@ -181,8 +176,8 @@ impl MatchFile {
             if let Some(expected) = next_tick.filter(|expected| *expected != tick) {
                 return Err(file.error(chunk.offset, format!("the keyframe is of tick {tick}, expected {expected}")));
             }
-            self.segments.push(Segment { keyframe, steps: Vec::new() });
-            let steps = take_steps(file)?;
+            self.segments.push(Segment { keyframe, steps: Steps::default() });
+            let steps = take_steps(file, &mut room)?;
             index.push((tick, chunk.offset));
             next_tick = Some(tick.saturating_add(steps.len() as u64));
             self.segments.last_mut().expect("one was added").steps = steps;
@@ -197,14 +192,17 @@ impl MatchFile {
     }
 }
 
-fn take_steps(file: &mut ChunkFile) -> Result<Vec<Step>, FileError> {
+/// The next chunk, which must be steps. `room` is memory to look at them in.
+fn take_steps(file: &mut ChunkFile, room: &mut Vec<u8>) -> Result<Steps, FileError> {
     match file.version() {
-        1 => Ok(file.expect_value::<Vec<first_version::Step>>(STEP)?.into_iter().map(Step::from).collect()),
-        2 => file.expect_value(STEP),
+        1 => {
+            let steps: Vec<first_version::Step> = file.expect_value(STEP)?;
+            Ok(steps.into_iter().map(Step::from).collect::<Vec<_>>().into())
+        }
+        2 => Ok(file.expect_value::<Vec<Step>>(STEP)?.into()),
         _ => {
-            let chunk = file.expect(STEP)?;
-            let packed: PackedSteps = file.value(&chunk)?;
-            packed.unpack().map_err(|reason| file.error(chunk.offset, reason))
+            let stored = file.expect_stored(STEP)?;
+            Steps::look(file.packed(&stored), room).map_err(|reason| file.error(stored.offset, reason))
         }
     }
 }

@@ -46,7 +46,7 @@ impl MatchFile {
     /// # Errors
     /// When the system refuses, or header, content or the first keyframe are not whole.
     pub fn salvage(path: &Path) -> Result<Salvaged, FileError> {
-        Self::decode_salvaging(path, &read_file(path)?)
+        Self::salvaged(path, read_file(path)?)
     }
 
     /// As [`MatchFile::salvage`], of bytes; `path` is for errors.
@@ -54,6 +54,10 @@ impl MatchFile {
     /// # Errors
     /// When header, content or the first keyframe are not whole.
     pub fn decode_salvaging(path: &Path, bytes: &[u8]) -> Result<Salvaged, FileError> {
+        Self::salvaged(path, bytes.to_vec())
+    }
+
+    fn salvaged(path: &Path, bytes: Vec<u8>) -> Result<Salvaged, FileError> {
         let lost = |error| FileError::Lost(Box::new(error));
         let (mut chunks, fault) = ChunkFile::decode_sound(path, bytes, KIND).map_err(lost)?;
         let (file, found) = match Self::opening(&mut chunks) {

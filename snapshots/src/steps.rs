@@ -15,27 +15,81 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ecs_state::Input;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Origin, Step};
 
-/// The ticks of a segment.
+/// The ticks of a segment. `Bytes` are owned or stay where they were read; `Inputs` are those of one tick.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct PackedSteps {
+pub(crate) struct PackedSteps<Bytes, Inputs> {
     times_ms: Vec<i64>,
-    inputs: Vec<Vec<Input>>,
-    hashes: Vec<u8>,
+    inputs: Vec<Inputs>,
+    hashes: Bytes,
     widths: Vec<u16>,
-    columns: Vec<u8>,
+    columns: Bytes,
     origin_counts: Vec<u32>,
     sessions: Vec<u64>,
     seqs: Vec<i64>,
     positions: Vec<i64>,
 }
 
-impl PackedSteps {
+/// As they are written.
+pub(crate) type WrittenSteps = PackedSteps<Vec<u8>, Vec<Input>>;
+/// As they are read.
+pub(crate) type ReadSteps<'a> = PackedSteps<&'a [u8], Vec<ReadInput<'a>>>;
+/// Read to see that they are whole, without making anything of their inputs.
+pub(crate) type CheckedSteps<'a> = PackedSteps<&'a [u8], Looked>;
+
+/// An [`Input`] whose bytes stay where they were read: a match has hundreds of thousands.
+#[derive(Debug, Deserialize)]
+pub(crate) enum ReadInput<'a> {
+    Join { player: u32 },
+    Leave { player: u32 },
+    Command { player: u32, payload: &'a [u8] },
+    Edit { entity: u32, component: u16, row: &'a [u8] },
+    Content { content: &'a [u8] },
+}
+
+impl From<ReadInput<'_>> for Input {
+    fn from(input: ReadInput<'_>) -> Self {
+        match input {
+            ReadInput::Join { player } => Self::Join { player },
+            ReadInput::Leave { player } => Self::Leave { player },
+            ReadInput::Command { player, payload } => Self::Command { player, payload: payload.to_vec() },
+            ReadInput::Edit { entity, component, row } => Self::Edit { entity, component, row: row.to_vec() },
+            ReadInput::Content { content } => Self::Content { content: content.to_vec() },
+        }
+    }
+}
+
+/// The inputs of a tick, of which nothing is kept.
+#[derive(Debug)]
+pub(crate) struct Looked;
+
+impl<'de> Deserialize<'de> for Looked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl<'de> Visitor<'de> for Look {
+            type Value = Looked;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the inputs of a tick")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut inputs: A) -> Result<Looked, A::Error> {
+                while inputs.next_element::<ReadInput<'_>>()?.is_some() {}
+                Ok(Looked)
+            }
+        }
+        deserializer.deserialize_seq(Look)
+    }
+}
+
+impl WrittenSteps {
     /// Takes ticks apart.
     pub(crate) fn of(steps: Vec<Step>) -> Self {
         let mut packed =
@@ -58,20 +112,22 @@ impl PackedSteps {
         }
         packed
     }
+}
 
-    /// Puts ticks together again.
+impl<Bytes: AsRef<[u8]>, Inputs> PackedSteps<Bytes, Inputs> {
+    /// How many ticks there are.
     ///
     /// # Errors
     /// With the reason, when the parts are not those of the same ticks.
-    pub(crate) fn unpack(self) -> Result<Vec<Step>, String> {
+    pub(crate) fn count(&self) -> Result<usize, String> {
         let ticks = self.times_ms.len();
         let column_count: usize = self.widths.iter().map(|width| usize::from(*width)).sum();
         let origin_count = self.origin_counts.iter().map(|count| *count as usize).fold(0, usize::saturating_add);
         let lengths = [
             ("inputs", self.inputs.len(), ticks),
-            ("hashes", self.hashes.len(), 8 * ticks),
+            ("hashes", self.hashes.as_ref().len(), 8 * ticks),
             ("widths", self.widths.len(), ticks),
-            ("columns", self.columns.len(), 2 * column_count),
+            ("columns", self.columns.as_ref().len(), 2 * column_count),
             ("counts of origins", self.origin_counts.len(), ticks),
             ("sessions", self.sessions.len(), origin_count),
             ("numbers", self.seqs.len(), origin_count),
@@ -80,16 +136,27 @@ impl PackedSteps {
         if let Some((what, found, expected)) = lengths.into_iter().find(|(_, found, expected)| found != expected) {
             return Err(format!("the {what} of {ticks} ticks have length {found}, expected {expected}"));
         }
+        Ok(ticks)
+    }
+}
+
+impl<Bytes: AsRef<[u8]>, In: Into<Input>> PackedSteps<Bytes, Vec<In>> {
+    /// Puts ticks together again.
+    ///
+    /// # Errors
+    /// As [`PackedSteps::count`].
+    pub(crate) fn unpack(self) -> Result<Vec<Step>, String> {
+        let ticks = self.count()?;
         let mut columns: Vec<Vec<u16>> =
             self.widths.iter().map(|width| Vec::with_capacity(usize::from(*width))).collect();
-        let (words, _) = self.columns.as_chunks::<2>();
+        let (words, _) = self.columns.as_ref().as_chunks::<2>();
         for ((_, tick), word) in by_column(&self.widths).zip(words) {
             columns[tick].push(u16::from_le_bytes(*word));
         }
         let mut origins = self.sessions.into_iter().zip(self.seqs).zip(self.positions);
         let mut last = Last::default();
         let mut steps = Vec::with_capacity(ticks);
-        let (hashes, _) = self.hashes.as_chunks::<8>();
+        let (hashes, _) = self.hashes.as_ref().as_chunks::<8>();
         let parts = self.times_ms.into_iter().zip(self.inputs).zip(hashes).zip(self.origin_counts).zip(columns);
         for ((((passed, inputs), hash), count), columns) in parts {
             last.time_ms = last.time_ms.wrapping_add(passed);
@@ -100,6 +167,7 @@ impl PackedSteps {
                 Origin { session, seq, position: last.position }
             });
             let origins = of_tick.collect();
+            let inputs = inputs.into_iter().map(Into::into).collect();
             steps.push(Step { time_ms: last.time_ms, inputs, origins, hash: u64::from_le_bytes(*hash), columns });
         }
         Ok(steps)
@@ -164,8 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_and_looked_at_to_the_last_byte() {
+        let mut written = steps();
+        written[1].inputs = vec![
+            Input::Join { player: 300 },
+            Input::Leave { player: u32::MAX },
+            Input::Command { player: 1, payload: vec![0; 200] },
+            Input::Edit { entity: 70_000, component: 9, row: vec![1, 2] },
+            Input::Content { content: b"{}".to_vec() },
+        ];
+        let bytes = postcard::to_stdvec(&PackedSteps::of(written.clone())).unwrap();
+        let (looked, rest) = postcard::take_from_bytes::<CheckedSteps<'_>>(&bytes).unwrap();
+        assert_eq!((looked.count(), rest), (Ok(written.len()), &[][..]));
+        let (read, rest) = postcard::take_from_bytes::<ReadSteps<'_>>(&bytes).unwrap();
+        assert_eq!((read.unpack(), rest), (Ok(written), &[][..]));
+        for length in 0..bytes.len() {
+            let cut = &bytes[..length];
+            assert!(postcard::take_from_bytes::<CheckedSteps<'_>>(cut).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
     fn parts_of_other_lengths_are_refused() {
-        type Change = (&'static str, fn(&mut PackedSteps));
+        type Change = (&'static str, fn(&mut WrittenSteps));
         let changes: [Change; 8] = [
             ("inputs", |packed| packed.inputs.clear()),
             ("hashes", |packed| packed.hashes.truncate(9)),

@@ -119,7 +119,7 @@ fn a_chunk_of_another_kind_or_with_something_left_over_is_an_error_at_its_offset
     let error = decode(&bytes).unwrap().expect_value::<u64>(*b"ABCD").map(|_| ());
     assert!(error.is_err());
     let mut file = decode(&bytes).unwrap();
-    file.next_chunk();
+    file.next_chunk().unwrap();
     assert!(file.expect(*b"ABCD").unwrap_err().to_string().contains("chunk ABCD is missing"));
 }
 
@@ -170,4 +170,32 @@ fn whole_files_that_do_not_fit_together_are_errors() {
     let mut other = file;
     other.segments.clear();
     assert!(refused(&other).contains("the index is not that of the keyframes"));
+}
+
+#[test]
+fn steps_that_do_not_decode_are_found_on_opening_though_they_are_made_later() {
+    const MATCH: FileKind = FileKind { magic: *b"WLMR", version: 3, oldest: 3, name: "match file" };
+    let (whole, bytes) = match_of::play::<Slow>(1, 60, b"content");
+    // Every checksum fits what is written.
+    let rewritten = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut file = ChunkFile::decode(Path::new("memory"), &bytes, MATCH).unwrap();
+        let (mut writer, mut steps) = (ChunkWriter::new(MATCH), 0);
+        while let Some(mut chunk) = file.next_chunk().unwrap() {
+            if chunk.tag == *b"STEP" {
+                steps += 1;
+                if steps == 2 {
+                    change(&mut chunk.bytes);
+                }
+            }
+            writer.push(chunk.tag, &chunk.bytes);
+        }
+        MatchFile::decode(Path::new("memory"), &writer.finish())
+    };
+    assert_eq!(rewritten(&|_| {}).unwrap(), whole);
+    for cut in 1..=20 {
+        let error = rewritten(&|steps| steps.truncate(steps.len() - cut)).unwrap_err().to_string();
+        assert!(error.contains("memory: byte ") && error.contains("STEP"), "{error}");
+    }
+    let more = rewritten(&|steps| steps.push(0)).unwrap_err().to_string();
+    assert!(more.contains("1 bytes are left over"), "{more}");
 }

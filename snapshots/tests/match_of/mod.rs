@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use ecs_state::{Game, Input, MatchRng, MatchSetup, Simulation};
-use snapshots::{MatchFile, MatchFileWriter, MatchHeader, Segment, Step};
+use snapshots::{MatchFile, MatchFileWriter, MatchHeader, Segment, Step, Steps};
 
 use crate::games::any_command;
 
@@ -24,7 +24,7 @@ pub fn play<G: Game>(seed: u64, ticks: u64, content: &[u8]) -> (MatchFile, Vec<u
         fork: None,
     };
     let mut writer = MatchFileWriter::new(&header, content);
-    let mut segments = vec![Segment { keyframe: (**simulation.keyframe()).clone(), steps: Vec::new() }];
+    let mut segments = vec![Segment { keyframe: (**simulation.keyframe()).clone(), steps: Steps::default() }];
     writer.keyframe(simulation.keyframe());
     for tick in 1..=ticks {
         let mut rng = MatchRng::new(seed, tick, "script");
@@ -47,7 +47,7 @@ pub fn play<G: Game>(seed: u64, ticks: u64, content: &[u8]) -> (MatchFile, Vec<u
         segments.last_mut().unwrap().steps.push(step);
         if output.is_barrier {
             writer.keyframe(simulation.keyframe());
-            segments.push(Segment { keyframe: (**simulation.keyframe()).clone(), steps: Vec::new() });
+            segments.push(Segment { keyframe: (**simulation.keyframe()).clone(), steps: Steps::default() });
         }
     }
     (MatchFile { header, content: content.to_vec(), segments }, writer.finish())

@@ -298,10 +298,10 @@ impl<G: Game> Recording<G> {
 fn players<G: Game>(source: &Arc<Source>) -> BTreeSet<u32> {
     // What began with a state of another match has players who never joined.
     let beginning = Reel::<G>::new(Arc::clone(source)).map_or_else(|_| Vec::new(), |reel| players_in(reel.columns()));
-    let steps = (source.first_tick() + 1..=source.last_tick()).filter_map(|tick| source.step_of(tick));
     let mut players: BTreeSet<u32> = beginning.into_iter().collect();
-    for step in steps {
-        players.extend(step.inputs.iter().filter_map(|input| match input {
+    for segment in &source.file().segments {
+        let steps = segment.steps.passing();
+        players.extend(steps.iter().flat_map(|step| &step.inputs).filter_map(|input| match input {
             Input::Join { player } => Some(*player),
             _ => None,
         }));
