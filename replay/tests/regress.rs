@@ -193,6 +193,7 @@ fn check<G: Game>(folder: &Path, jobs: usize) -> RegressReport {
     let mut told = Vec::new();
     let report = regress::<G>(folder, jobs, |progress| told.push(progress)).unwrap();
     assert_eq!(told.last().map(|last| (last.matches_done, last.bytes_done)), Some((report.matches, told[0].bytes)));
+    assert!(told.is_sorted_by_key(|progress| (progress.bytes_done, progress.matches_done)), "it goes on: {told:?}");
     assert_eq!(report.matches, report.identical + report.different.len() + report.unplayable.len());
     report
 }

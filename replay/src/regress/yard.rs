@@ -36,6 +36,8 @@ pub(super) struct Yard<'a, G: Game> {
 
 struct Findings<'a> {
     of_files: Vec<Option<Finding>>,
+    /// Of each file.
+    bytes_done: Vec<u64>,
     progress: Box<dyn FnMut(RegressProgress) + Send + 'a>,
 }
 
@@ -65,13 +67,14 @@ impl<'a, G: Game> Yard<'a, G> {
     ) -> Self {
         let sizes = files.iter().map(|file| std::fs::metadata(file).map_or(0, |file| file.len())).collect();
         let of_files = files.iter().map(|_| None).collect();
+        let bytes_done = vec![0; files.len()];
         Self {
             files,
             sizes,
             manifest,
             next_file: AtomicUsize::new(0),
             open: Mutex::default(),
-            findings: Mutex::new(Findings { of_files, progress: Box::new(progress) }),
+            findings: Mutex::new(Findings { of_files, bytes_done, progress: Box::new(progress) }),
             ticks: AtomicU64::new(0),
             game: std::marker::PhantomData,
         }
@@ -89,8 +92,11 @@ impl<'a, G: Game> Yard<'a, G> {
             if let Err(error) = self.play(&played, segment) {
                 lock(&played.failed).get_or_insert(error.to_string());
             }
-            if played.segments_done.fetch_add(1, Ordering::AcqRel) + 1 == played.keyframe_ticks.len() {
+            let (done, all) = (played.segments_done.fetch_add(1, Ordering::AcqRel) + 1, played.keyframe_ticks.len());
+            if done == all {
                 self.conclude(&played);
+            } else {
+                self.tell(&mut lock(&self.findings), played.place, done as u64, all as u64);
             }
         }
     }
@@ -236,12 +242,18 @@ impl<'a, G: Game> Yard<'a, G> {
     fn found(&self, place: usize, finding: Finding) {
         let findings = &mut *lock(&self.findings);
         findings.of_files[place] = Some(finding);
-        let done = |place: &usize| findings.of_files[*place].is_some();
-        let places: Vec<_> = (0..self.files.len()).filter(done).collect();
+        self.tell(findings, place, 1, 1);
+    }
+
+    /// A part of a file is done.
+    fn tell(&self, findings: &mut Findings<'_>, place: usize, part: u64, of: u64) {
+        // Who counted earlier may come later.
+        let bytes_done = (self.sizes[place] * part / of).max(findings.bytes_done[place]);
+        findings.bytes_done[place] = bytes_done;
         (findings.progress)(RegressProgress {
-            matches_done: places.len(),
+            matches_done: findings.of_files.iter().flatten().count(),
             matches: self.files.len(),
-            bytes_done: places.iter().map(|place| self.sizes[*place]).sum(),
+            bytes_done: findings.bytes_done.iter().sum(),
             bytes: self.sizes.iter().sum(),
         });
     }

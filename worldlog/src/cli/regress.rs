@@ -35,8 +35,8 @@ pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
     let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let progress = Progress::bytes();
     let report = replay::regress::<G>(&arguments.dir, jobs, |so_far: RegressProgress| {
+        progress.say(format!("{} of {} matches", so_far.matches_done, so_far.matches));
         progress.tell(so_far.bytes_done, so_far.bytes);
-        progress.say(format!("match {} of {}", so_far.matches_done, so_far.matches));
     });
     progress.clear();
     let report = report.map_err(|error| Failure::Failed(error.to_string()))?;

@@ -1,6 +1,5 @@
 //! `worldlog replay FILE`, `--verify` and `--drift`, and `worldlog replay serve`
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +9,7 @@ use ecs_state::Game;
 use replay::{Outcome, Reel, ReplayError, Source};
 use serde_json::json;
 
+use super::progress::Progress;
 use super::{Answer, Done, Failure, live, serve, table};
 use crate::replaying::Opening;
 
@@ -62,16 +62,10 @@ pub(super) fn run<G: Game>(arguments: Arguments, answer: Answer) -> Done {
         return run_to::<G>(source, arguments.to, answer);
     }
     // Who lets it drift wants to know where it does.
-    let shows_progress = std::io::stderr().is_terminal();
     let to = arguments.to.unwrap_or_else(|| source.last_tick());
-    let report = replay::verify_to::<G>(&source, to, |done, all| {
-        if shows_progress {
-            eprint!("\r\x1b[2Ktick {done} of {all}");
-        }
-    });
-    if shows_progress {
-        eprint!("\r\x1b[2K");
-    }
+    let progress = Progress::ticks();
+    let report = replay::verify_to::<G>(&source, to, |done, all| progress.tell(done, all));
+    progress.clear();
     let report = report.map_err(|error| Failure::Failed(error.to_string()))?;
     answer.give(&report, || {
         table(&[
