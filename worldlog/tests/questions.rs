@@ -5,9 +5,12 @@
 mod program;
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
+use arena::Arena;
 use ecs_state::Input;
 use program::Bench;
+use replay::{Reel, Source};
 use serde_json::{Value, json};
 use snapshots::{MatchFile, MatchFileWriter, Step};
 
@@ -200,6 +203,42 @@ fn parts_of_a_match_and_a_match_as_tables() {
     bench.run(&["export", FILE, "--parquet", "tables", "--json"]).object();
     assert!(bench.path("tables/moments.parquet").exists());
     assert!(bench.run(&["export", FILE, "--parquet", "tables"]).failure().contains("--force"));
+}
+
+#[test]
+fn a_panic_of_the_rules_is_shrunk_to_what_makes_them_panic() {
+    let bench = bench();
+    let file = MatchFile::open(&bench.path(FILE)).unwrap();
+    // The arena has no weapon 200. The match begins with the keyframe before, and ends with the tick that panics.
+    let edited = 1600;
+    let source = Arc::new(Source::from_file::<Arena>(FILE.into(), file.clone()).unwrap());
+    let mut reel = Reel::<Arena>::new(Arc::clone(&source)).unwrap();
+    reel.seek(edited).unwrap();
+    let (component, layout) = source.manifest().layout_of("Loadout").unwrap();
+    let (entity, row) = reel.columns().column(component).iter().next().unwrap();
+    let weapon = layout.fields.iter().position(|field| field.name == "weapon").unwrap();
+    let mut row = row.to_vec();
+    replay::put_value(layout, &mut row, weapon, &replay::Value::Int(200)).unwrap();
+    let segment = file.segments.iter().rfind(|segment| segment.keyframe.tick < edited).unwrap();
+    let mut writer = MatchFileWriter::new(&file.header, &file.content);
+    writer.keyframe(&segment.keyframe);
+    for (tick, step) in (segment.keyframe.tick + 1..=edited + 1).zip(&segment.steps) {
+        let mut step = step.clone();
+        if tick == edited {
+            step.inputs.push(Input::Edit { entity: entity.0, component: layout.number, row: row.clone() });
+        }
+        writer.step(step);
+    }
+    std::fs::write(bench.path("broken.wlm"), writer.finish()).unwrap();
+
+    let shrunk = bench.run(&["shrink", "broken.wlm", "--panic", "--out", "least.wlm", "--json"]).object();
+    assert_eq!((&shrunk["tick"], &shrunk["commands"]), (&json!(edited + 1), &json!(0)), "{shrunk}");
+    assert_eq!(shrunk["kept"].as_array().map(Vec::len), Some(1), "{shrunk}");
+    let words = shrunk["panic"].as_str().unwrap();
+    let replayed = bench.run(&["replay", "least.wlm", "--verify"]);
+    assert!(replayed.code != 0 && replayed.stderr.contains(words), "{words}: {}", replayed.stderr);
+    let sound = bench.run(&["shrink", FILE, "--panic", "--out", "none.wlm"]);
+    assert!(sound.failure().contains("does not show in ticks 0 to 2700"), "{}", sound.stderr);
 }
 
 #[test]
