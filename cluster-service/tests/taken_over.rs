@@ -8,9 +8,9 @@ mod games;
 use cluster_service::SimHost;
 use ecs_state::Keyframe;
 use edge::{Edge, Token, ask_matches, codes, commands, detach, leave, outcomes};
-use games::{AtRate, Command, purse};
+use games::{AtRate, Command, OnCommand, purse};
 use protocol::cluster::{EgressMessageT, IngressMessageT, OpenMatchT, encode_ingress};
-use protocol::limits::SESSION_EXPIRY_MS;
+use protocol::limits::{MATCHES_MAX, SESSION_EXPIRY_MS};
 use protocol::outcome::CloseCode;
 
 const START_MS: i64 = 1_800_000_000_000;
@@ -80,6 +80,17 @@ fn whoever_asks_is_told_what_is_open_and_nothing_changes() {
     let open = host.service().get_match(1).unwrap();
     assert_eq!(open.simulation().columns().total_hash(), one[0].hash);
     assert_eq!(open.simulation().tick(), one[0].tick);
+}
+
+#[test]
+fn the_longest_list_can_be_read() {
+    let mut host = SimHost::<OnCommand>::new(START_MS);
+    let edge = Edge::connect(&mut host);
+    for _ in 0..MATCHES_MAX {
+        edge.open(&mut host);
+    }
+    let told = edge.say(&mut host, ask_matches(1, 0)).pop();
+    assert!(matches!(told, Some(EgressMessageT::OpenMatches(told)) if told.matches.len() == MATCHES_MAX));
 }
 
 #[test]
