@@ -38,6 +38,7 @@ fn start(folder: &tempfile::TempDir, address: &str) -> Running {
         jvm: Box::new(move || java.member(&of_jvm)),
         service: Box::new(service),
         absence: config.absence(),
+        others: config.others(),
     };
     let (sender, events) = channel();
     Running { config, supervisor: Supervisor::start(plan, sender).unwrap(), events }

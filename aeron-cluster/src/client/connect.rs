@@ -129,6 +129,11 @@ impl Connect {
         );
     }
 
+    /// Whether this is of an answer to what was asked last.
+    pub(super) fn is_answered_by(&self, correlation_id: i64) -> bool {
+        self.correlation_id == Some(correlation_id)
+    }
+
     /// Whom it asked last.
     pub(super) fn asked(&self) -> Option<i32> {
         self.asked

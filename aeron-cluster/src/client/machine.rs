@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::connect::{Answer, Connect};
 use super::egress::Egress;
 use super::ingress::Ingress;
+use super::lookout::Lookout;
 use super::session::{Session, Turn};
 use super::{ClientConfig, ClientEvent, ClientState, CloseCause};
 use crate::codec::NULL_VALUE;
@@ -46,9 +47,10 @@ pub struct ClusterClient {
 enum State {
     Connecting(Connect),
     Connected,
-    /// Without a deadline until the loss has been told.
+    /// Without a deadline until the loss has been told, and without a lookout where a new leader was found and lost.
     AwaitingLeader {
         deadline: Option<Duration>,
+        lookout: Option<Lookout>,
     },
     AwaitingConnection {
         deadline: Duration,
@@ -220,8 +222,8 @@ impl ClusterClient {
         }
         work += match self.state {
             State::Connecting(_) => self.connect(transport, now, events)?,
-            State::Connected => self.stay(now, events),
-            State::AwaitingLeader { .. } => self.await_leader(now, events),
+            State::Connected => self.stay(transport, now, events)?,
+            State::AwaitingLeader { .. } => self.await_leader(transport, now, events)?,
             State::AwaitingConnection { deadline } => self.await_connection(now, deadline, events),
             State::Closing { attempts_left, cause } => self.part(attempts_left, cause, events),
             State::Closed => 0,
@@ -236,6 +238,10 @@ impl ClusterClient {
         let taken = egress.poll(&mut |message, source| match (&mut *state, &mut *session) {
             (State::Connecting(connect), _) => connect.hear(message, source, &mut answer, events),
             (State::Closing { .. } | State::Closed, _) | (_, None) => Action::Continue,
+            (State::AwaitingLeader { lookout: Some(lookout), .. }, Some(session)) => match lookout.hear(&message) {
+                true => Action::Continue,
+                false => session.hear(message, source, &mut turn, events),
+            },
             (_, Some(session)) => session.hear(message, source, &mut turn, events),
         });
         (taken, answer.map(Heard::Answer).or(turn.map(Heard::Turn)))
@@ -299,39 +305,57 @@ impl ClusterClient {
     // ---- following a leader -----------------------------------------------------------------------------
 
     /// Watches the leader, and shows it that we live.
-    fn stay(&mut self, now: Duration, events: &mut dyn FnMut(ClientEvent<'_>)) -> usize {
-        let Some(session) = &self.session else { return 0 };
+    fn stay(
+        &mut self,
+        transport: &mut dyn Transport,
+        now: Duration,
+        events: &mut dyn FnMut(ClientEvent<'_>),
+    ) -> Result<usize, TransportError> {
+        let Some(session) = &self.session else { return Ok(0) };
         let is_service_heard = session.service_stream().is_none_or(|stream| self.egress.has(stream));
-        if !self.egress.has(session.leader_stream) || !is_service_heard {
-            self.state = State::AwaitingLeader { deadline: None };
-            return self.await_leader(now, events);
+        let is_reached = self.ingress.connected().is_some();
+        if !self.egress.has(session.leader_stream) || !is_service_heard || !is_reached {
+            self.state = State::AwaitingLeader { deadline: None, lookout: None };
+            return self.await_leader(transport, now, events);
         }
         if now.saturating_sub(self.last_sent) < self.config.keep_alive_interval {
-            return 0;
+            return Ok(0);
         }
         let is_sent = self.send_keep_alive().is_ok();
         if is_sent {
             self.last_sent = now;
         }
-        usize::from(is_sent)
+        Ok(usize::from(is_sent))
     }
 
-    fn await_leader(&mut self, now: Duration, events: &mut dyn FnMut(ClientEvent<'_>)) -> usize {
-        let limit = self.session.as_ref().map_or(Duration::ZERO, |session| session.new_leader_limit);
-        let State::AwaitingLeader { deadline } = &mut self.state else { return 0 };
-        match *deadline {
-            None => {
-                *deadline = Some(now + limit);
-                tracing::debug!(?limit, "the leader is not heard; a new one is awaited");
-                events(ClientEvent::LeaderLost);
-                1
-            }
-            Some(deadline) if now >= deadline => {
-                self.finish(CloseCause::NoLeader, events);
-                1
-            }
-            Some(_) => 0,
+    fn await_leader(
+        &mut self,
+        transport: &mut dyn Transport,
+        now: Duration,
+        events: &mut dyn FnMut(ClientEvent<'_>),
+    ) -> Result<usize, TransportError> {
+        let Some(session) = &self.session else { return Ok(0) };
+        let (limit, term) = (session.new_leader_limit, session.leadership_term_id);
+        let State::AwaitingLeader { deadline, lookout } = &mut self.state else { return Ok(0) };
+        let Some(deadline) = *deadline else {
+            (*deadline, *lookout) = (Some(now + limit), Some(Lookout::begin(now, term)));
+            tracing::debug!(?limit, "the leader is not heard; a new one is awaited");
+            events(ClientEvent::LeaderLost);
+            self.ingress.close();
+            self.ingress.open_all(transport)?;
+            return Ok(1);
+        };
+        if now >= deadline {
+            self.finish(CloseCause::NoLeader, events);
+            return Ok(1);
         }
+        let Some(lookout) = lookout else { return Ok(0) };
+        if !lookout.is_over(transport, &self.config, &self.egress, &mut self.ingress) {
+            return Ok(0);
+        }
+        lookout.end(&mut self.ingress);
+        self.finish(CloseCause::Forgotten, events);
+        Ok(1)
     }
 
     fn follow(
@@ -343,6 +367,9 @@ impl ClusterClient {
         source: i32,
     ) -> Result<(), TransportError> {
         let Some(session) = &mut self.session else { return Ok(()) };
+        if let State::AwaitingLeader { lookout: Some(lookout), .. } = &mut self.state {
+            lookout.end(&mut self.ingress);
+        }
         tracing::debug!(leadership_term_id, leader_member_id, "there is a new leader");
         session.follow(leadership_term_id, leader_member_id, source);
         self.ingress.update(endpoints);
@@ -361,7 +388,7 @@ impl ClusterClient {
         let Some(session) = &self.session else { return 0 };
         let (leader_member_id, leadership_term_id) = (session.leader_member_id, session.leadership_term_id);
         if !self.egress.has(session.leader_stream) {
-            self.state = State::AwaitingLeader { deadline: Some(now + session.new_leader_limit) };
+            self.state = State::AwaitingLeader { deadline: Some(now + session.new_leader_limit), lookout: None };
             return 1;
         }
         if self.send_keep_alive_once().is_ok() {
@@ -415,7 +442,7 @@ impl ClusterClient {
         match offered {
             Ok(_) => self.has_sent = true,
             Err(OfferError::NotConnected | OfferError::Closed) => {
-                self.state = State::AwaitingLeader { deadline: None };
+                self.state = State::AwaitingLeader { deadline: None, lookout: None };
                 return Err(OfferError::NotConnected);
             }
             Err(OfferError::MaxPosition) => {

@@ -8,6 +8,7 @@
 mod connect;
 mod egress;
 mod ingress;
+mod lookout;
 mod machine;
 mod session;
 
@@ -141,6 +142,8 @@ pub enum CloseCause {
     ByCluster,
     /// No new leader within the time that the cluster names for it.
     NoLeader,
+    /// There is a new leader, and it does not know the session: all members had been down.
+    Forgotten,
     /// The stream to the leader has come to its last position.
     MaxPosition,
 }

@@ -59,6 +59,11 @@ impl DriverConfig {
             "a client that died is forgotten after it; also a client's longest pause",
         ));
         table.push(time("aeron.timer.interval", TIMER_INTERVAL, "how late the driver may be in noticing any of these"));
+        table.push(time(
+            "aeron.rcv.status.message.timeout",
+            STATUS_INTERVAL,
+            "how often a sender is told how much is read; a stream that fell silent is closed five of these later",
+        ));
         let silence = self.image_liveness_timeout;
         table.push(time("aeron.image.liveness.timeout", silence, "who sends nothing for so long is gone"));
         table.push(time("aeron.publication.connection.timeout", silence, "who reads nothing for so long is gone"));
@@ -66,6 +71,8 @@ impl DriverConfig {
     }
 }
 
+/// Aeron's own is four times that, and a second after silence is noticed nothing would have been closed.
+const STATUS_INTERVAL: Duration = Duration::from_millis(50);
 /// Aeron's own is a second, which would be added to each timeout.
 const TIMER_INTERVAL: Duration = Duration::from_millis(100);
 

@@ -1,6 +1,7 @@
 //! Claims about the one fate of two processes, with stand-ins for both.
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -35,7 +36,7 @@ impl Bench {
 
     fn plan(&self, jvm: &str, service: &str) -> Plan {
         let (jvm, service) = (self.shell(jvm), self.shell(service));
-        Plan { directories: self.directories(), jvm, service, absence: Duration::ZERO }
+        Plan { directories: self.directories(), jvm, service, absence: Duration::ZERO, others: Vec::new() }
     }
 
     /// A stand-in: a script that runs in the bench's folder.
@@ -106,6 +107,27 @@ fn a_dead_java_process_takes_a_service_with_it_that_does_not_want_to() {
     assert!(!is_alive(jvm) && !is_alive(service));
     running.up();
     drop(running);
+}
+
+#[test]
+fn a_member_stays_away_as_long_as_another_one_runs_and_no_longer() {
+    let bench = Bench::new();
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let others = vec![other.local_addr().unwrap().to_string()];
+    let (sender, events) = channel();
+    let plan = Plan { absence: Duration::from_secs(86_400), others, ..bench.plan(LIVES, LIVES) };
+    let running = Running { supervisor: Supervisor::start(plan, sender).unwrap(), events };
+    let (_, service) = running.up();
+    kill(service);
+    running.down();
+    // The second question comes after what was said to the first.
+    for _ in 0..2 {
+        assert_eq!(other.recv(&mut [0; 8]).unwrap(), 0, "a driver has nothing to read in it");
+    }
+    assert!(running.events.try_recv().is_err());
+    drop(other);
+    running.up();
+    running.supervisor.stop().unwrap();
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use thiserror::Error;
 
+use super::classes;
 use super::settings::MemberConfig;
 
 /// The version of Aeron whose protocols this crate speaks, and which `pom.xml` pins.
@@ -77,6 +78,8 @@ pub struct Java {
     pub java: PathBuf,
     /// Aeron.
     pub jar: PathBuf,
+    /// Where [`prepare`](Self::prepare) keeps the jar's classes as this Java maps them, if there is a place.
+    pub classes: Option<PathBuf>,
 }
 
 impl Java {
@@ -85,8 +88,22 @@ impl Java {
     /// # Errors
     /// See [`JavaError`].
     pub fn find() -> Result<Self, JavaError> {
-        let java = java()?;
-        Ok(Self { java, jar: jar()? })
+        let (java, said) = java()?;
+        let jar = jar()?;
+        let classes = cache().and_then(|folder| classes::file_in(&folder, &jar, said.as_bytes()));
+        Ok(Self { java, jar, classes })
+    }
+
+    /// Lets processes that start later start sooner, as soon as that has been prepared: a thread sees to it if nobody has
+    /// before, for this user, jar and Java. Without it nothing is missing but that time.
+    pub fn prepare(&self) {
+        let Self { java, jar, classes: Some(classes) } = self.clone() else { return };
+        let make = move || {
+            if let Err(error) = classes::make(&java, &jar, &classes) {
+                tracing::debug!(%error, "Java processes start without prepared classes");
+            }
+        };
+        drop(std::thread::Builder::new().name("classes".to_owned()).spawn(make));
     }
 
     /// The command that runs a member from its file of properties.
@@ -113,17 +130,17 @@ impl Java {
             .arg("-XX:+UseSerialGC")
             // Statistics in a mapped file of /tmp, whose disk could stall a safepoint.
             .arg("-XX:-UsePerfData")
-            .arg("-XX:+ExitOnOutOfMemoryError")
-            .arg("-cp")
-            .arg(&self.jar)
-            .arg(class)
-            .args(arguments);
+            .arg("-XX:+ExitOnOutOfMemoryError");
+        if let Some(classes) = self.classes.as_ref().filter(|classes| classes.exists()) {
+            command.arg(format!("-XX:SharedArchiveFile={}", classes.display()));
+        }
+        command.arg("-cp").arg(&self.jar).arg(class).args(arguments);
         command
     }
 }
 
-/// The first Java of JAVA_HOME and PATH, if it is new enough.
-fn java() -> Result<PathBuf, JavaError> {
+/// The first Java of JAVA_HOME and PATH, if it is new enough, and what it says of its version.
+fn java() -> Result<(PathBuf, String), JavaError> {
     let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join("java"));
     let java = home.filter(|java| java.is_file()).unwrap_or_else(|| PathBuf::from("java"));
     let output = Command::new(&java).arg("-version").stdin(Stdio::null()).output();
@@ -133,7 +150,7 @@ fn java() -> Result<PathBuf, JavaError> {
     })?;
     let said = String::from_utf8_lossy(&output.stderr);
     match version(&said) {
-        Some(found) if found >= JAVA_VERSION_MIN => Ok(java),
+        Some(found) if found >= JAVA_VERSION_MIN => Ok((java, said.into_owned())),
         Some(found) => Err(JavaError::OldJava { java, found: found.to_string() }),
         None => Err(JavaError::OldJava { java, found: format!("{:?}", said.lines().next().unwrap_or_default()) }),
     }
@@ -153,13 +170,17 @@ fn jar() -> Result<PathBuf, JavaError> {
     if let Some(named) = std::env::var_os(JAR_VARIABLE).map(PathBuf::from) {
         return if is_jar(&named) { Ok(named) } else { Err(JavaError::NoSuchJar(named)) };
     }
-    let cache = cache(std::env::var_os("XDG_CACHE_HOME").as_deref(), std::env::var_os("HOME").as_deref());
-    let folder = cache.ok_or(JavaError::NoCache)?.join("worldlog").join("aeron");
-    jar_in(&folder, fetch)
+    jar_in(&cache().ok_or(JavaError::NoCache)?, fetch)
+}
+
+/// Where the jar is kept, and what is made of it.
+fn cache() -> Option<PathBuf> {
+    let user = cache_of(std::env::var_os("XDG_CACHE_HOME").as_deref(), std::env::var_os("HOME").as_deref());
+    Some(user?.join("worldlog").join("aeron"))
 }
 
 /// The folder for what can be fetched again; relative ones are none, as XDG has it.
-fn cache(xdg: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
+fn cache_of(xdg: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
     let absolute = |path: Option<&OsStr>| path.map(PathBuf::from).filter(|path| path.is_absolute());
     absolute(xdg).or_else(|| Some(absolute(home)?.join(".cache")))
 }
@@ -278,9 +299,9 @@ mod tests {
     #[test]
     fn the_cache_is_where_xdg_says() {
         let path = |text: &'static str| Some(OsStr::new(text));
-        assert_eq!(cache(path("/c"), path("/h")), Some("/c".into()));
-        assert_eq!(cache(path("c"), path("/h")), Some("/h/.cache".into()));
-        assert_eq!(cache(None, None), None);
+        assert_eq!(cache_of(path("/c"), path("/h")), Some("/c".into()));
+        assert_eq!(cache_of(path("c"), path("/h")), Some("/h/.cache".into()));
+        assert_eq!(cache_of(None, None), None);
     }
 
     #[test]

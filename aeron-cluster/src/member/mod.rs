@@ -6,11 +6,13 @@
 //!
 //! Start from [`MemberConfig`].
 
+mod classes;
 mod driver;
 #[cfg(test)]
 mod fate;
 mod java;
 mod mark;
+mod others;
 mod process;
 mod properties;
 mod settings;

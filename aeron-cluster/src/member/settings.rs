@@ -62,13 +62,21 @@ impl MemberConfig {
         self.members.iter().find(|member| member.id == self.member_id)
     }
 
-    /// How long this member stays away after a failure: until the others, if there are any, have noticed and elected.
+    /// How long this member stays away after a failure, while any of the [`others`](Self::others) runs: until they have
+    /// noticed and elected.
     #[must_use]
     pub fn absence(&self) -> Duration {
         match self.members.len() {
             1 => Duration::ZERO,
             _ => self.timeouts.leader_heartbeat_timeout + 3 * self.timeouts.election_timeout,
         }
+    }
+
+    /// Where the other members hear each other: `host:port`.
+    #[must_use]
+    pub fn others(&self) -> Vec<String> {
+        let others = self.members.iter().filter(|member| member.id != self.member_id);
+        others.map(|member| format!("{}:{}", member.host, member.consensus_port)).collect()
     }
 
     /// What a client is told of the members: `id=host:port`, joined by commas.
@@ -189,7 +197,7 @@ pub(super) fn shared_memory(data: &Path, suffix: &str) -> PathBuf {
 }
 
 /// FNV-1a: the same in each run and build, which the standard library's hashes do not promise.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use super::driver::running_driver;
 use super::mark::{self, Guard};
+use super::others::Others;
 use super::process::{Process, end_of};
 use super::settings::Directories;
 
@@ -48,6 +49,8 @@ const ALIVE_MAX: Duration = Duration::from_secs(11);
 const _: () = assert!(ALIVE_MAX.as_millis() > mark::LIVENESS.as_millis(), "an old mark must have run out");
 /// Between two looks at mark files that keep a start out.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Between two questions whether the others run, and how long their machines have for an answer.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Of each log, when the supervisor gives up.
 const LAST_LINES: usize = 12;
 
@@ -65,6 +68,9 @@ pub struct Plan {
     /// How long a member stays away after a failure. Others notice that their leader is gone after the heartbeat timeout; one
     /// that is back before stands for election with what it remembers, and its clients' sessions are lost.
     pub absence: Duration,
+    /// Where the other members hear each other: `host:port`, UDP. When none of them runs there is nobody to stay away for,
+    /// and sessions are lost either way.
+    pub others: Vec<String>,
 }
 
 /// What happens to a member.
@@ -238,6 +244,7 @@ impl Run {
     }
 
     fn keep_up(&mut self) -> Result<(), SuperviseError> {
+        let others = Others::of(&self.plan.others);
         loop {
             if self.is_stopped_before_free()? {
                 return Ok(());
@@ -259,9 +266,9 @@ impl Run {
                         let pause = self.failures.add(begun.elapsed(), Instant::now());
                         let many = format!("{reason}, {FAILURES_MAX} times within {FAILURES_WITHIN:?}");
                         let last = || SuperviseError::GaveUp(format!("{many}; last words:\n{last_words}"));
-                        pause.ok_or_else(last)?.max(self.plan.absence)
+                        pause.ok_or_else(last)?
                     };
-                    if self.is_stopped_within(pause) {
+                    if self.is_stopped_within(pause) || (!is_refused && self.is_stopped_while_away(&others, pause)) {
                         return Ok(());
                     }
                 }
@@ -292,6 +299,24 @@ impl Run {
             // Looked at again now and then, as an operator may have mended something.
             if self.is_stopped_within(pause.min(LOOK_AGAIN)) {
                 return Ok(true);
+            }
+        }
+    }
+
+    /// Waits for as long as the member is to stay away, less what it has waited, or until no other member runs.
+    fn is_stopped_while_away(&self, others: &Others, waited: Duration) -> bool {
+        let limit = Instant::now() + self.plan.absence.saturating_sub(waited);
+        loop {
+            let left = limit.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let asked = others.ask();
+            if self.is_stopped_within(left.min(ASK_AGAIN)) {
+                return true;
+            }
+            if asked.are_all_down() {
+                return false;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aeron_cluster::client::{ClientState, CloseCause};
 use aeron_cluster::transport::OfferError;
 
-use crate::member::{Event, Heard, Member, new_leader, session_message};
+use crate::member::{Event, Heard, Member, REDIRECT, new_leader, session_message};
 use crate::rig::{EGRESS, HEARTBEAT_TIMEOUT, Rig, SESSION, Seen, TERM, config, opened};
 
 const ENDPOINTS: &str = "0=member-0:9,1=member-1:9,2=member-2:9";
@@ -112,6 +112,104 @@ fn without_a_new_leader_in_the_time_the_cluster_names_it_is_over() {
         assert_eq!(seen, [Seen::Closed(CloseCause::NoLeader)]);
         assert!(is_about(took, 2 * timeout), "{took:?} for {timeout:?}");
     }
+}
+
+#[test]
+fn a_session_that_a_cluster_which_was_down_does_not_remember_is_over_once_members_listen_again() {
+    let mut rig = Rig::connected_to(0);
+    rig.members.iter_mut().for_each(Member::stop);
+    assert_eq!(rig.next().1, [Seen::LeaderLost]);
+    rig.run_for(Duration::from_secs(1));
+    rig.members[2].listen();
+    let (took, seen) = rig.next();
+    assert_eq!(seen, [Seen::Closed(CloseCause::Forgotten)]);
+    assert!(is_about(took, Duration::from_millis(100)), "{took:?}");
+}
+
+#[test]
+fn a_leader_that_listens_after_an_election_has_time_to_make_itself_known() {
+    let mut rig = Rig::connected_to(0);
+    rig.members.iter_mut().for_each(Member::stop);
+    assert_eq!(rig.next().1, [Seen::LeaderLost]);
+    rig.run_for(Duration::from_secs(1));
+    rig.members[2].listen();
+    rig.run_for(Duration::from_millis(80));
+    announce(&mut rig.members[2], TERM + 1);
+    assert_eq!(rig.next().1, [Seen::NewLeader { leader: 2, term: TERM + 1 }]);
+    rig.run_for(Duration::from_secs(1));
+    assert_eq!(rig.seen(), []);
+}
+
+/// Runs until a member is asked for a session, and lets it answer with this.
+fn answer(rig: &mut Rig, member: usize, answer: impl Fn(i64) -> Event<'static>) {
+    let correlation = rig.ask(member);
+    rig.members[member].says(&answer(correlation).bytes());
+}
+
+#[test]
+fn a_session_is_over_when_members_that_listen_are_in_a_later_term_and_nobody_has_told_it() {
+    let mut rig = Rig::connected_to(2);
+    rig.members[2].stop();
+    assert_eq!(rig.next().1, [Seen::LeaderLost]);
+    answer(&mut rig, 0, |correlation| Event {
+        session: -1,
+        term: TERM + 1,
+        code: REDIRECT,
+        detail: ENDPOINTS,
+        ..opened(1, correlation)
+    });
+    let (took, seen) = rig.next();
+    assert_eq!(seen, [Seen::Closed(CloseCause::Forgotten)]);
+    assert!(is_about(took, Duration::from_millis(100)), "{took:?}");
+    assert_eq!(rig.members[1].heard(), []);
+}
+
+#[test]
+fn a_session_that_was_opened_by_asking_is_given_back() {
+    for is_told in [false, true] {
+        let mut rig = Rig::connected_to(2);
+        rig.members[2].stop();
+        assert_eq!(rig.next().1, [Seen::LeaderLost]);
+        answer(&mut rig, 0, |correlation| Event { session: SESSION + 1, term: TERM + 1, ..opened(0, correlation) });
+        if is_told {
+            rig.run_for(Duration::from_millis(50));
+            rig.members[0].says(&new_leader(TERM + 1, SESSION, 0, ENDPOINTS));
+            assert_eq!(rig.next().1, [Seen::NewLeader { leader: 0, term: TERM + 1 }]);
+        } else {
+            assert_eq!(rig.next().1, [Seen::Closed(CloseCause::Forgotten)]);
+        }
+        let heard = rig.members[0].heard();
+        assert!(heard.contains(&Heard::Close { term: TERM + 1, session: SESSION + 1 }), "{heard:?}");
+    }
+}
+
+#[test]
+fn members_that_are_still_in_the_old_term_have_not_elected_yet() {
+    let mut rig = Rig::connected_to(2);
+    rig.members[2].stop();
+    assert_eq!(rig.next().1, [Seen::LeaderLost]);
+    answer(&mut rig, 0, |correlation| Event {
+        session: -1,
+        code: REDIRECT,
+        detail: ENDPOINTS,
+        ..opened(2, correlation)
+    });
+    rig.run_for(HEARTBEAT_TIMEOUT);
+    assert_eq!(rig.seen(), []);
+    assert_eq!(rig.members[0].heard(), [], "it is asked once");
+    announce(&mut rig.members[1], TERM + 1);
+    assert_eq!(rig.next().1, [Seen::NewLeader { leader: 1, term: TERM + 1 }]);
+}
+
+#[test]
+fn members_that_do_not_say_whether_they_have_elected_are_waited_for() {
+    let mut rig = Rig::connected_to(0);
+    rig.members[0].stop();
+    assert_eq!(rig.next().1, [Seen::LeaderLost]);
+    rig.run_for(HEARTBEAT_TIMEOUT);
+    assert_eq!(rig.seen(), []);
+    announce(&mut rig.members[1], TERM + 1);
+    assert_eq!(rig.next().1, [Seen::NewLeader { leader: 1, term: TERM + 1 }]);
 }
 
 #[test]

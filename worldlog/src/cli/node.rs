@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Arguments, answer: Answer) -> Done {
     // Before anything runs, as the service would end over it again and again.
     config.cluster.read_secret().map_err(|error| Failure::Failed(error.to_string()))?;
     let java = Java::find().map_err(|error| Failure::Failed(error.to_string()))?;
+    java.prepare();
     announce(&member, answer);
     warn_of_few_cores(&member);
     let (supervisor, mut events) = start(&member, &arguments.config, &java, &[])?;
@@ -70,6 +71,7 @@ pub(super) fn start(
         jvm: Box::new(move || java.member(&of_jvm)),
         service: Box::new(service),
         absence: member.absence(),
+        others: member.others(),
     };
     let (sender, events) = channel();
     let supervisor = Supervisor::start(plan, sender).map_err(|error| Failure::Failed(error.to_string()))?;

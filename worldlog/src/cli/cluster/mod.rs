@@ -78,6 +78,7 @@ pub(super) fn run(arguments: Arguments, answer: Answer) -> Done {
         seed: arguments.seed,
     };
     let java = Java::find().map_err(|error| Failure::Failed(error.to_string()))?;
+    java.prepare();
     let files = layout::prepare(&arguments.data, &wanted)?;
     // Each process has its own file; a variable would make them all alike.
     let without: Vec<_> =
