@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
 use axum::extract::{Path as UrlPath, Query, State};
@@ -96,8 +96,6 @@ async fn edge<M: OpenMatches>(State(browsers): State<Arc<Browsers<M>>>, headers:
     let Browsers { certificates, quic, .. } = &*browsers;
     let quic = reached_at(*quic, text(&headers, &header::HOST));
     let hashes: Vec<_> = certificates.sha256().iter().map(|hash| to_hex(hash)).collect();
-    // Who comes back must not wait for a cluster that changes its leader.
-    let first = tokio::time::timeout(FIRST_WAIT_MAX, browsers.matches.first()).await.unwrap_or_default();
     let alpn = [String::from_utf8_lossy(ALPN), "h3".into()];
     no_store(json!({
         "quic": quic,
@@ -108,7 +106,7 @@ async fn edge<M: OpenMatches>(State(browsers): State<Arc<Browsers<M>>>, headers:
         "protocol": { "major": MAJOR, "minor": MINOR },
         "game": browsers.game,
         "manifest_hash": format!("{:016x}", browsers.manifest_hash),
-        "match": first,
+        "match": browsers.matches.first().await,
         "tokens": browsers.guests.is_some(),
     }))
 }
@@ -273,8 +271,6 @@ fn kind_of(path: &str) -> &'static str {
 
 const POLICY: &str = "default-src 'self'; connect-src 'self' https:; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; frame-ancestors 'none'";
-/// How long the answer that tells where to connect waits to know of a match.
-const FIRST_WAIT_MAX: Duration = Duration::from_secs(1);
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]

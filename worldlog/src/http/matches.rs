@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -32,16 +33,25 @@ pub(crate) trait Listing: Send + Sync + 'static {
 /// Matches as browsers ask for them, out of a list.
 pub(crate) struct Listed<L>(pub(crate) Arc<L>);
 
+impl<L: Listing> Listed<L> {
+    /// The list, unless it takes too long: who comes back to a match must not wait for a cluster that changes its leader.
+    async fn list_soon(&self) -> Option<Arc<[MatchStatus]>> {
+        tokio::time::timeout(LIST_WAIT_MAX, self.0.list()).await.ok()?.ok()
+    }
+}
+
+const LIST_WAIT_MAX: Duration = Duration::from_secs(1);
+
 impl<L: Listing> OpenMatches for Listed<L> {
     async fn first(&self) -> Option<u64> {
+        let Some(open) = self.list_soon().await else { return self.0.preferred() };
         let preferred = self.0.preferred();
-        let Ok(open) = self.0.list().await else { return preferred };
         let mut ids = open.iter().map(|open| open.id);
         preferred.filter(|id| ids.clone().any(|open| open == *id)).or_else(|| ids.next())
     }
 
     async fn is_open(&self, match_id: u64) -> Option<bool> {
-        let open = self.0.list().await.ok()?;
+        let open = self.list_soon().await?;
         Some(open.iter().any(|open| open.id == match_id))
     }
 
