@@ -2,6 +2,8 @@
 
 pub(crate) mod chromium;
 pub(crate) mod cluster;
+pub(crate) mod namespaces;
+pub(crate) mod router;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -14,6 +16,8 @@ use serde_json::Value;
 /// A folder of its own, and the program in it.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
+    /// The network that its processes have instead of the machine's.
+    namespace: Option<String>,
 }
 
 /// What a verb answered.
@@ -25,7 +29,11 @@ pub(crate) struct Answer {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), namespace: None }
+    }
+
+    pub(crate) fn in_namespace(name: &str) -> Self {
+        Self { namespace: Some(name.to_owned()), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -33,7 +41,11 @@ impl Bench {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_worldlog"));
+        const PROGRAM: &str = env!("CARGO_BIN_EXE_worldlog");
+        let mut command = match &self.namespace {
+            Some(name) => namespaces::command(name, PROGRAM),
+            None => Command::new(PROGRAM),
+        };
         // Nothing of the machine's other processes is found, nor do they find these.
         command.current_dir(self.folder.path()).env("XDG_RUNTIME_DIR", self.folder.path());
         command.env_remove("WORLDLOG_DATA").env_remove("WORLDLOG_LOG");
@@ -54,6 +66,19 @@ impl Bench {
     /// Starts `dev` and waits until it says that it is ready.
     pub(crate) fn dev(&self, arguments: &[&str]) -> Dev {
         self.ready(&["dev"], arguments)
+    }
+
+    /// Waits until so many players are in the match of the `dev` whose folder that is.
+    pub(crate) fn await_players(&self, data: &str, count: &str) {
+        let begun = Instant::now();
+        loop {
+            let players = self.run(&["status", "--data", data, "--json"]).object()["edge"]["players"].to_string();
+            if players == count {
+                return;
+            }
+            assert!(begun.elapsed() < router::SEND_MAX, "{players} of {count} players joined");
+            std::thread::sleep(router::LOOK_EVERY);
+        }
     }
 
     /// Starts a verb that serves, and waits until it says that it is ready.
