@@ -393,7 +393,7 @@ export class Session<C extends Components = Components> {
     }
     const view = this.mirror.view;
     if (view === undefined || applied.kind !== "new") return;
-    if (view.unacknowledged >= 2) this.#acknowledge();
+    if (view.isAckUrgent) this.#acknowledge();
     else this.#ackTimer ??= setTimeout(() => this.#acknowledge(), ACK_WAIT_MS);
   }
 

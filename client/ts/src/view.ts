@@ -130,9 +130,9 @@ export class View implements Receiver {
     return { kind: "new", tick, isComplete, isChecked: expected !== undefined };
   }
 
-  /** Updates taken since the last acknowledgement: at 2, or 50 ms after the first, one is due. */
-  get unacknowledged(): number {
-    return this.#unacknowledged;
+  /** Whether the edge is to hear at once which updates came: of the second, and while one of the last eight is missing. */
+  get isAckUrgent(): boolean {
+    return this.#unacknowledged >= 2 || (this.#unacknowledged > 0 && (this.#missing & 0xffn) !== 0n);
   }
 
   /** What to tell the edge; undefined before the first update. */
