@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use ecs_state::Game;
-use replay::{Expression, Seen, Shrunk, Source, Symptom, shrink};
+use replay::{Expression, KeptInput, Seen, Shrunk, Source, Symptom, shrink};
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -73,7 +73,7 @@ pub(super) fn run<G: Game>(arguments: &Arguments, answer: Answer) -> Done {
     std::panic::set_hook(Box::new(|_| {}));
     let progress = Progress::words();
     let told = |so_far: replay::ShrinkProgress| {
-        progress.say(format!("{} inputs left, {} tries; Ctrl-C keeps these", so_far.inputs, so_far.tries));
+        progress.say(format!("{} left after {} tries; Ctrl-C keeps as much", counted(so_far.inputs), so_far.tries));
     };
     let shrunk = match &expression {
         Some(expression) => {
@@ -104,8 +104,7 @@ fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<tokio::runtime::Runtime, 
 
 fn text(written: &Written<'_>) -> String {
     let Shrunk { tick, panic, commands_before, commands, kept, tries, is_minimal, .. } = written.shrunk;
-    let mut lines: Vec<_> =
-        kept.iter().map(|input| format!("  tick {}  player {}  {}", input.tick, input.player, input.text)).collect();
+    let mut lines: Vec<_> = kept.iter().map(line).collect();
     let what = panic.as_ref().map_or_else(|| "holds".to_owned(), |said| format!("panics ({said})"));
     lines.insert(0, format!("{commands} of {commands_before} commands are left; it still {what} at tick {tick}"));
     if !is_minimal {
@@ -113,4 +112,13 @@ fn text(written: &Written<'_>) -> String {
     }
     lines.push(format!("{tries} tries; written to {}", written.file.display()));
     lines.join("\n")
+}
+
+/// Edits are nobody's.
+fn line(KeptInput { tick, player, text }: &KeptInput) -> String {
+    if *player == 0 { format!("  tick {tick}  {text}") } else { format!("  tick {tick}  player {player}  {text}") }
+}
+
+fn counted(inputs: usize) -> String {
+    if inputs == 1 { "1 input".to_owned() } else { format!("{inputs} inputs") }
 }
