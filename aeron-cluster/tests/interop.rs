@@ -2,6 +2,7 @@
 
 mod java;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use aeron_cluster::client::{ClientConfig, ClientEvent, CloseCause, ClusterClient};
@@ -36,8 +37,6 @@ fn echo_member(dirs: &Dirs, hosts: &[String], id: usize) -> Java {
         ("aeron.cluster.election.timeout", "500ms".into()),
         ("aeron.cluster.election.status.interval", "50ms".into()),
         ("aeron.cluster.startup.canvass.timeout", "5s".into()),
-        ("aeron.client.liveness.timeout", "2s".into()),
-        ("aeron.publication.unblock.timeout", "4s".into()),
         ("aeron.cluster.ingress.channel", "aeron:udp?term-length=16m".into()),
     ]);
     Java::start(dirs.data(), &format!("member-{id}"), "io.aeron.samples.cluster.EchoServiceNode", &properties, &[])
@@ -131,8 +130,8 @@ fn our_client_follows_the_leader_of_three_java_members() {
     let session = talk.client.session_id();
     let leader = talk.client.leader_member_id();
     members[leader as usize].kill();
-    talk.until("new leader", |talk| talk.leaders.len() > 1);
-    assert_ne!(talk.client.leader_member_id(), leader);
+    talk.until("new leader", |talk| talk.leaders.last() != Some(&leader));
+    assert_eq!(talk.leaders.last(), Some(&talk.client.leader_member_id()));
     assert_eq!(talk.client.session_id(), session, "the session outlives its leader");
     talk.echo(b"after the leader died");
     talk.client.close();
@@ -144,6 +143,21 @@ fn our_client_follows_the_leader_of_three_java_members() {
 #[derive(Default)]
 struct Auction {
     best: (i64, i64),
+    /// Answers that clients had no room for, or no stream yet. No part of the replicated state.
+    held_back: VecDeque<(i64, [u8; 25])>,
+}
+
+impl Auction {
+    /// Sends what is held back, in its order, as far as clients take it.
+    fn send_held_back(&mut self, cluster: &mut dyn Cluster) -> usize {
+        let before = self.held_back.len();
+        while let Some((session_id, answer)) = self.held_back.front()
+            && !matches!(cluster.send(*session_id, &[answer]), Sent::Refused(_))
+        {
+            self.held_back.pop_front();
+        }
+        before - self.held_back.len()
+    }
 }
 
 impl ClusteredService for Auction {
@@ -160,11 +174,16 @@ impl ClusteredService for Auction {
             self.best = (customer, price);
         }
         let (winner, best) = self.best;
-        let sent = cluster.send(
-            session_id,
-            &[&correlation.to_le_bytes(), &winner.to_le_bytes(), &best.to_le_bytes(), &[u8::from(is_accepted)]],
-        );
-        assert_eq!(sent, Sent::Yes);
+        let mut answer = [u8::from(is_accepted); 25];
+        for (place, number) in [correlation, winner, best].into_iter().enumerate() {
+            answer[8 * place..8 * place + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        self.held_back.push_back((session_id, answer));
+        self.send_held_back(cluster);
+    }
+
+    fn do_background_work(&mut self, cluster: &mut dyn Cluster) -> usize {
+        self.send_held_back(cluster)
     }
 
     fn on_take_snapshot(&mut self, _: &mut dyn Cluster, to: &mut dyn SnapshotWriter) -> Result<(), SnapshotError> {
@@ -185,7 +204,7 @@ fn java_clients_and_tools_talk_to_our_service_and_do_not_disturb_it() {
     let is_leading = |member: &Member| member.tool(&["is-leader"]).0;
     let began = std::time::Instant::now();
     while !is_leading(&member) {
-        assert!(member.is_serving() && began.elapsed() < LIMIT, "no leader: {}", member.java.log());
+        assert!(member.is_serving() && began.elapsed() < LIMIT, "no leader: {}", member.last_words());
     }
 
     let mut properties = java::driver_properties(&dirs.aeron("java-client"));
@@ -217,7 +236,7 @@ fn java_clients_and_tools_talk_to_our_service_and_do_not_disturb_it() {
     assert!(is_done && plan.contains("snapshots=["), "{plan}");
 
     let (is_done, said) = member.tool(&["is-leader"]);
-    assert!(is_done && member.is_serving(), "{said}{}", member.java.log());
+    assert!(is_done && member.is_serving(), "{said}{}", member.last_words());
     let output = java::run("io.aeron.samples.cluster.tutorial.BasicAuctionClusterClient", &properties, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(matches!(member.stop(), Ok(Ended::Stopped)));

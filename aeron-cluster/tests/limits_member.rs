@@ -20,7 +20,7 @@ use java::member::Member;
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Longer than this machine's pauses under load, and short enough to wait for.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(3);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 const MIB: usize = 1 << 20;
 
 // ---- the service --------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ impl Talk {
             egress_channel: "aeron:udp?endpoint=127.0.0.1:0|term-length=16m".into(),
             ingress_channel: "aeron:udp?term-length=16m".into(),
             message_timeout: LIMIT,
-            keep_alive_interval: SESSION_TIMEOUT / 6,
+            keep_alive_interval: SESSION_TIMEOUT / 10,
             ..ClientConfig::default()
         };
         Self {

@@ -11,6 +11,8 @@ use program::{Bench, Dev, text};
 use snapshots::{MatchFile, MatchFileWriter};
 
 const ANY: [&str; 4] = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+/// Bots who are to come in and command something, also where a machine does other things for two of these seconds.
+const PLAY: &str = "5s";
 
 fn dev(bench: &Bench, more: &[&str]) -> Dev {
     bench.dev(&[&["--data", "d"], &ANY[..], more].concat())
@@ -84,7 +86,7 @@ fn a_clean_stop_goes_on_where_it_was() {
     let bench = Bench::new();
     let first = dev(&bench, &["--bots", "2"]);
     let quic = first.word("quic");
-    bench.run(&["swarm", "--connect", &quic, "--bots", "2", "--duration", "2s", "--json"]).object();
+    bench.run(&["swarm", "--connect", &quic, "--bots", "2", "--duration", PLAY, "--json"]).object();
     let before = bench.run(&["match", "list", "--data", "d", "--json"]).object();
     let (status, _) = first.terminate();
     assert!(status.success(), "{status}");
@@ -164,7 +166,7 @@ fn a_foreign_key_opens_nothing() {
     let refused = bench.run(&pinned);
     assert_eq!((refused.code, &refused.found()["joined"]), (1, &0.into()));
     let right = first.word("certificate_sha256");
-    let pinned = ["swarm", "--connect", &quic, "--trust-sha256", &right, "--bots", "2", "--duration", "2s", "--json"];
+    let pinned = ["swarm", "--connect", &quic, "--trust-sha256", &right, "--bots", "2", "--duration", PLAY, "--json"];
     assert_eq!(bench.run(&pinned).object()["joined"], 2);
     assert!(first.terminate().0.success() && other.terminate().0.success());
 }
@@ -200,7 +202,7 @@ fn tokens_are_issued_within_their_bounds() {
 fn a_changed_match_file_is_refused_or_found() {
     let bench = Bench::new();
     let dev = dev(&bench, &[]);
-    bench.run(&["swarm", "--connect", &dev.word("quic"), "--bots", "2", "--duration", "2s", "--json"]).object();
+    bench.run(&["swarm", "--connect", &dev.word("quic"), "--bots", "2", "--duration", PLAY, "--json"]).object();
     bench.run(&["match", "export", "1", "--data", "d", "--out", "m.wlm", "--json"]).object();
     assert!(dev.terminate().0.success());
     let whole = std::fs::read(bench.path("m.wlm")).unwrap();
@@ -218,7 +220,7 @@ fn a_changed_match_file_is_refused_or_found() {
 fn a_command_that_is_missing_from_a_match_file_is_found_at_its_tick() {
     let bench = Bench::new();
     let dev = dev(&bench, &[]);
-    bench.run(&["swarm", "--connect", &dev.word("quic"), "--bots", "2", "--duration", "2s", "--json"]).object();
+    bench.run(&["swarm", "--connect", &dev.word("quic"), "--bots", "2", "--duration", PLAY, "--json"]).object();
     bench.run(&["match", "export", "1", "--data", "d", "--out", "m.wlm", "--json"]).object();
     assert!(dev.terminate().0.success());
     let MatchFile { header, content, segments } = MatchFile::open(&bench.path("m.wlm")).unwrap();

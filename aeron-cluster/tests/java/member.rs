@@ -5,13 +5,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aeron_cluster::member::{MemberConfig, MemberEndpoints, properties, to_file};
+use aeron_cluster::member::{MemberConfig, MemberEndpoints, Timeouts, properties, to_file};
 use aeron_cluster::service::{ClusteredService, Container, ContainerConfig, ContainerError, Ended};
 use aeron_cluster::transport::aeron::{AeronConfig, AeronTransport};
 
 use super::{Dirs, Java};
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// For members whose failures are no part of a claim: a machine that stands still for seconds ends nobody.
+pub(crate) fn patient() -> Timeouts {
+    Timeouts {
+        client_liveness_timeout: Duration::from_secs(6),
+        publication_unblock_timeout: Duration::from_secs(8),
+        ..Timeouts::fast()
+    }
+}
 
 /// A member with our properties: the stock Java process, and a service of ours on a thread.
 pub(crate) struct Member {
@@ -41,6 +50,7 @@ impl Member {
         let member = MemberEndpoints::in_a_row(0, host, 9_002);
         let mut config = MemberConfig::new(&dirs.data().join("member"), 0, vec![member.clone()]);
         config.directories.aeron = dirs.aeron("member");
+        config.timeouts = patient();
         adjust(&mut config);
         std::fs::create_dir_all(&config.directories.data).expect("a folder");
         let table = properties(&config, &member);
@@ -90,6 +100,12 @@ impl Member {
     /// Whether both run.
     pub(crate) fn is_serving(&mut self) -> bool {
         self.java.is_running() && self.service.as_ref().is_some_and(|service| !service.is_finished())
+    }
+
+    /// Why it may not be serving: what the Java process said, and what the service ended with.
+    pub(crate) fn last_words(&mut self) -> String {
+        let ended = self.service.take_if(|service| service.is_finished()).map(JoinHandle::join);
+        format!("{}\nservice: {ended:?}", self.java.log())
     }
 
     /// Asks the service to stop, and waits for its end.

@@ -10,6 +10,7 @@ use net_edge::{
     Certificates, Cluster, ClusterLink, EdgeConfig, EdgeServer, Ingress, LinkEvent, OfferError, TokenSigner,
 };
 use protocol::frame::Framer;
+use protocol::limits::IDLE_MS_MAX;
 use protocol::outcome::CloseCode;
 use protocol::session::*;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -123,7 +124,9 @@ impl Stage {
     }
 
     pub(crate) async fn player(&self, account: &str) -> Player {
-        let options = ClientOptions { give_up: Duration::from_secs(10), ..ClientOptions::default() };
+        // A machine that is busy elsewhere for seconds costs nobody the connection.
+        let idle_timeout = Duration::from_millis(IDLE_MS_MAX);
+        let options = ClientOptions { give_up: 3 * idle_timeout, idle_timeout, ..ClientOptions::default() };
         let client = Client::connect(self.address(), self.trust.clone(), options).await.unwrap();
         client.join(self.token(account)).await.unwrap()
     }
