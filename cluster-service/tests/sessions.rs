@@ -144,7 +144,8 @@ fn a_snapshot_holds_whatever_commands_came_since_the_keyframe() {
     let snapshot = host.snapshot();
     let kind = FileKind { magic: *b"WLSN", version: 4, oldest: 4, name: "snapshot" };
     let mut file = ChunkFile::decode(Path::new("memory"), &snapshot, kind).unwrap();
-    let lengths: Vec<usize> = std::iter::from_fn(|| file.next_chunk().unwrap()).map(|chunk| chunk.bytes.len()).collect();
+    let lengths: Vec<usize> =
+        std::iter::from_fn(|| file.next_chunk().unwrap()).map(|chunk| chunk.bytes.len()).collect();
     assert!(lengths.iter().sum::<usize>() > 4 << 20, "{lengths:?}");
     assert!(lengths.iter().all(|length| *length < 2 << 20), "no part grows with what players send: {lengths:?}");
     let hash = |host: &SimHost<AtRate>| host.service().get_match(1).unwrap().simulation().columns().total_hash();
