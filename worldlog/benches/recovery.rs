@@ -13,8 +13,8 @@
 //!   back: it has to notice that the member was gone.
 //!
 //! What it shows (2 cores that others used too, 128 bots, 4 to 16 MiB of log, 500 to 4,400 ticks): the member leads 0.6 to
-//! 0.8 s after its start with a snapshot, whatever the log's length, and 0.6 to 1.4 s without one. Players wait for 4 to 5 s
-//! in every case: for the edge, not for the log.
+//! 0.8 s after its start with a snapshot, whatever the log's length, and 0.6 to 1.4 s without one. Players waited for 4 to 5 s
+//! in every case, for the edge and not for the log: that was before edges saw that members which had all been down forgot their session.
 
 #![allow(dead_code, reason = "the harness of the tests has more than this needs")]
 #![expect(clippy::print_stdout, reason = "a bench reports on stdout")]
