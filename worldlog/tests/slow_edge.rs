@@ -110,7 +110,7 @@ impl Fault {
             Self::Nap => 7,
             Self::Stall => 13,
             Self::Sleep => 10,
-            Self::Edge | Self::Driver => 7,
+            Self::Edge | Self::Driver => 12,
             Self::Deaf => 14,
         }
     }
