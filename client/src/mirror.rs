@@ -278,6 +278,11 @@ impl Mirror {
                 self.rows = Rows::ByUpdates { view: Box::new(view), whole: BTreeSet::new() };
                 Ok(())
             }
+            // Two states of an entity may have the same short sum: then it was kept and is another. All is asked for, and
+            // that baseline's hash tells whether anything else is wrong.
+            Err(fault @ ViewFault::Hash { .. }) if beginning.kept.iter().any(|bits| *bits != 0) => {
+                self.lose(Fault::View { tick: baseline.tick(), fault })
+            }
             Err(fault) => self.lose_view(baseline.tick(), fault),
         }
     }
