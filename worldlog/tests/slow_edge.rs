@@ -64,7 +64,7 @@ const FAULTS: [(Fault, &str); 6] = [
 impl Fault {
     /// Brings it about, and ends when it is over.
     fn strike(self, scene: &mut Scene<'_>, watch: &mut Watch<'_>) {
-        let edge = scene.edge_pid;
+        let edge = scene.cluster.edge_pid(1);
         let driver = child_java(edge);
         let sessions = watch.last["cluster_sessions"].as_u64().unwrap();
         match self {
@@ -121,8 +121,6 @@ struct Scene<'a> {
     cluster: Cluster,
     /// Where players connect to each edge; stays the same.
     quic: [String; 2],
-    /// Of edge 1.
-    edge_pid: u64,
 }
 
 impl<'a> Scene<'a> {
@@ -132,8 +130,7 @@ impl<'a> Scene<'a> {
         let arguments = ["--nodes", "3", "--edges", "2", "--population", "3000"];
         let cluster = bench.cluster(&[&arguments[..], &durability].concat());
         let quic = [0, 1].map(|edge: usize| cluster.ready["edges"][edge]["quic"].as_str().unwrap().to_owned());
-        let edge_pid = cluster.ready["edges"][1]["pid"].as_u64().unwrap();
-        Self { bench, cluster, quic, edge_pid }
+        Self { bench, cluster, quic }
     }
 
     fn swarm(&self, edge: usize, seconds: u64) -> Running {
@@ -144,8 +141,7 @@ impl<'a> Scene<'a> {
 
     /// Waits until edge 1 is there again.
     fn await_edge(&mut self) {
-        let up = self.cluster.wait_for("edge", LIMIT, |event| event["event"] == "edge_up" && event["id"] == 1);
-        self.edge_pid = up["pid"].as_u64().unwrap();
+        self.cluster.wait_for("edge", LIMIT, |event| event["event"] == "edge_up" && event["id"] == 1);
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Cluster {
     child: Option<Running>,
     events: Receiver<Value>,
     members: BTreeMap<u64, (u64, u64)>,
+    /// Processes of the edges, by number; also of those that are down.
+    edges: BTreeMap<u64, u64>,
     leader: Option<u64>,
     /// The first event.
     pub(crate) ready: Value,
@@ -42,8 +44,14 @@ impl Bench {
                 }
             }
         });
-        let mut cluster =
-            Cluster { child: Some(Running(child)), events, members: BTreeMap::new(), leader: None, ready: Value::Null };
+        let mut cluster = Cluster {
+            child: Some(Running(child)),
+            events,
+            members: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            leader: None,
+            ready: Value::Null,
+        };
         cluster.ready = cluster.wait_for("ready", READY_MAX, |event| event["event"] == "ready");
         cluster
     }
@@ -84,7 +92,11 @@ impl Cluster {
                 for member in event["members"].as_array().unwrap() {
                     self.members.insert(member["id"].as_u64().unwrap(), pids(member));
                 }
+                for (edge, found) in (0..).zip(event["edges"].as_array().unwrap()) {
+                    self.edges.insert(edge, found["pid"].as_u64().unwrap());
+                }
             }
+            "edge_up" => drop(self.edges.insert(event["id"].as_u64().unwrap(), event["pid"].as_u64().unwrap())),
             "member_up" => drop(self.members.insert(event["id"].as_u64().unwrap(), pids(event))),
             "member_down" => drop(self.members.remove(&event["id"].as_u64().unwrap())),
             "leader" => self.leader = event["member"].as_u64(),
@@ -122,6 +134,11 @@ impl Cluster {
     /// Java process and service of a member that is up.
     pub(crate) fn pids(&self, member: u64) -> (u64, u64) {
         self.members[&member]
+    }
+
+    /// Process of an edge that was up last.
+    pub(crate) fn edge_pid(&self, edge: u64) -> u64 {
+        self.edges[&edge]
     }
 
     /// Members that are up.
