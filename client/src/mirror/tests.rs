@@ -170,3 +170,35 @@ fn the_mirror_never_goes_back() {
     assert_eq!(mirror.tick(), Tick(1));
     assert_eq!(check(&mut mirror, &server.baseline()), Ok(true));
 }
+
+/// The answer to a summary: a baseline that keeps entity 1 as it is held, or tells it.
+fn answer(server: &Server, keeps: bool, hash: u64) -> Vec<u8> {
+    let mut baseline = BaselineT::default();
+    (baseline.era, baseline.tick, baseline.hash) = (1, server.tick, hash);
+    baseline.columns = encode_full(&server.columns, Visibility::Everyone, |_| !keeps);
+    baseline.own = encode_full(&server.columns, Visibility::Owner, |_| !keeps);
+    baseline.kept = Some(vec![u8::from(keeps)]);
+    encode_server(ServerMessageT::Baseline(Box::new(baseline)))
+}
+
+#[test]
+fn an_entity_that_was_kept_by_chance_is_asked_for_and_is_no_mismatch() {
+    let (mut server, mut mirror) = synced();
+    let sum = |server: &Server| server.columns.entity_hash(protocol::EntityId(1)) as u16;
+    let held = sum(&server);
+    let summary = mirror.summarise();
+    (6..).find(|gold| {
+        server.set(100, *gold);
+        sum(&server) == held
+    });
+    let hash = server.columns.total_hash();
+    mirror.begin_stream();
+    assert!(check(&mut mirror, &answer(&server, true, hash)).is_err(), "{summary:?} does not tell them apart");
+    assert_eq!(mirror.counts().hash_mismatches, 0);
+    mirror.begin_stream();
+    assert!(check(&mut mirror, &answer(&server, false, hash + 1)).is_err());
+    assert_eq!(mirror.counts().hash_mismatches, 1, "all was told, and is another");
+    mirror.begin_stream();
+    assert_eq!(check(&mut mirror, &answer(&server, false, hash)), Ok(true));
+    assert_eq!(mirror.field(protocol::EntityId(1), "Health", "points"), Some(100));
+}
