@@ -187,7 +187,7 @@ impl PlayerView {
         if !is_all {
             return self.settled;
         }
-        let waits = if self.pending.is_empty() { NOTHING_OWED } else { self.owed };
+        let waits = if self.pending.is_empty() { NOTHING_OWED } else { self.debts.owed };
         let unknown = self.flight.oldest_unknown().unwrap_or(NOTHING_OWED);
         self.settled.max(waits.min(unknown).min(now + 1) - 1)
     }
@@ -286,14 +286,14 @@ impl PlayerView {
         self.fates.note_written(now - self.written);
         self.written = now;
         if self.pending.is_empty() {
-            self.owed = NOTHING_OWED;
+            self.debts.owed = NOTHING_OWED;
         }
     }
 
     /// Ends a packet; gives the low bits of its number.
     fn close_packet(&mut self, now: u32) -> u16 {
         self.fates.note_packet(now);
-        self.flight.close(now, self.owed.min(self.written + 1)) as u16
+        self.flight.close(now, self.debts.owed.min(self.written + 1)) as u16
     }
 
     /// Ends a part, which `is_all` of the tick or not; the count of parts is put in when it is known.

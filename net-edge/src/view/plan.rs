@@ -311,7 +311,7 @@ impl PlayerView {
     pub(super) fn let_wait(&mut self, replica: &Replica, items: impl Iterator<Item = Item>, admits_row: AdmitsRow<'_>) {
         let now = self.since_start(replica.tick());
         for item in items {
-            self.owed = self.owed.min(self.written + 1);
+            self.debts.owe(self.written + 1);
             self.note_odd(replica, item.place as usize, now, admits_row);
             self.pending.push(item.id);
         }

@@ -58,11 +58,7 @@ pub struct PlayerView {
     pub(super) is_wanted: bool,
     pub(super) flight: Flight,
     pub(super) fates: Fates,
-    /// The first tick of which something is held only when what is written next comes, as what told it first was lost or
-    /// had no room; [`NOTHING_OWED`]: there is none.
-    pub(super) owed: u32,
-    /// Ticks that told again what was lost, and since when that is not held. Kept for its memory.
-    pub(super) debts: Vec<(u32, u32)>,
+    pub(super) debts: Debts,
     /// Places that are looked at because of something odd. Kept for its memory.
     pub(super) irregular: Vec<u32>,
     /// Newest tick that was written.
@@ -140,8 +136,7 @@ impl PlayerView {
             is_wanted: false,
             flight: Flight::default(),
             fates: Fates::default(),
-            owed: NOTHING_OWED,
-            debts: Vec::new(),
+            debts: Debts::default(),
             irregular: Vec::new(),
             written: 1,
             settled: 1,
@@ -449,11 +444,7 @@ impl PlayerView {
                 Outcome::Came => state.ack(tick),
                 Outcome::Lost { holds_from } => {
                     is_lost |= state.lose(tick);
-                    match state.told_instead(tick) {
-                        Some(Again::At(told)) => self.debts.push((told, holds_from)),
-                        Some(Again::Next) => self.owed = self.owed.min(holds_from),
-                        None => {}
-                    }
+                    self.debts.note(state, tick, holds_from);
                 }
             }
         }
@@ -470,18 +461,51 @@ impl PlayerView {
 
     /// Sees to it that what was told again holds up what is settled until it comes.
     pub(super) fn note_debts(&mut self) {
-        for (told, from) in self.debts.drain(..) {
+        let mut owed = self.debts.owed;
+        for (told, from) in self.debts.again.drain(..) {
             if self.flight.owe(told, from) {
-                self.owed = self.owed.min(from);
+                owed = owed.min(from);
             }
         }
+        self.debts.owed = owed;
     }
 
     /// Notes up to which tick all is held: what is under way, was lost, or waits brings something of the next.
     pub(super) fn settle(&mut self) {
         let unknown = self.flight.oldest_unknown().unwrap_or(self.written + 1);
         let lost = self.fates.oldest_lost().unwrap_or(self.written + 1);
-        self.settled = self.settled.max(unknown.min(lost).min(self.owed).min(self.written + 1) - 1);
+        self.settled = self.settled.max(unknown.min(lost).min(self.debts.owed).min(self.written + 1) - 1);
+    }
+}
+
+/// What is not held because what told it was lost, or had no room.
+#[derive(Debug)]
+pub(super) struct Debts {
+    /// The first tick of which something is held only when what is written next comes; [`NOTHING_OWED`]: there is none.
+    pub(super) owed: u32,
+    /// Ticks that told again what was lost, and since when that is not held. Empty but while it is found out.
+    again: Vec<(u32, u32)>,
+}
+
+impl Default for Debts {
+    fn default() -> Self {
+        Self { owed: NOTHING_OWED, again: Vec::new() }
+    }
+}
+
+impl Debts {
+    /// Something since tick `from` is not held until what is written next comes.
+    pub(super) fn owe(&mut self, from: u32) {
+        self.owed = self.owed.min(from);
+    }
+
+    /// What tick `lost` told of a row was lost, which something since tick `from` waits for.
+    pub(super) fn note(&mut self, state: &RowState, lost: u32, from: u32) {
+        match state.told_instead(lost) {
+            Some(Again::At(told)) => self.again.push((told, from)),
+            Some(Again::Next) => self.owe(from),
+            None => {}
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::flight::Outcome;
 use super::plan::common;
 use super::player::{AdmitsRow, Chunk, PlayerView, Tracked, is_here};
 use super::replica::{Changes, NONE, Replica, Unsure};
-use super::rows::{Again, Course, RowState};
+use super::rows::{Course, RowState};
 
 /// Instead of a place of row states: there are none.
 pub(super) const REGULAR: u32 = u32::MAX - 1;
@@ -215,11 +215,7 @@ impl PlayerView {
                 REGULAR => self.regular_state(replica, (id, &tracked), kind, &course, admits_row),
                 chunk => self.states[chunk as usize * kinds + kind],
             };
-            match state.told_instead(tick) {
-                Some(Again::At(told)) => self.debts.push((told, holds_from)),
-                Some(Again::Next) => self.owed = self.owed.min(holds_from),
-                None => {}
-            }
+            self.debts.note(&state, tick, holds_from);
         }
     }
 
