@@ -19,13 +19,16 @@ export class Comparison {
   readonly #list = byId("differences");
   readonly #count = byId("difference-count");
   readonly #tool = byId<HTMLButtonElement>("tool-compare");
+  /** What was asked for last: opening a match takes a while, and another tick or match may be asked for meanwhile. */
+  #wanted = { tick: 0 };
 
   constructor(private readonly desk: Desk) {
     this.#tool.addEventListener("click", () => this.toggle());
-    byId("other-close").addEventListener("click", () => desk.closeOther());
+    byId("other-close").addEventListener("click", () => this.#close());
     this.#file.addEventListener("change", () => void this.open(this.#file.value, Number(this.#tick.value)));
     this.#tick.addEventListener("change", () => {
-      if (desk.other !== undefined) desk.compare(desk.other, Number(this.#tick.value), desk.firstDifference);
+      this.#wanted.tick = Number(this.#tick.value);
+      if (desk.other !== undefined) desk.compare(desk.other, this.#wanted.tick, desk.firstDifference);
     });
     desk.on(["library", "other", "file"], () => this.#sayFiles());
     desk.on(["tick", "other"], () => this.#sayTick());
@@ -38,7 +41,7 @@ export class Comparison {
   /** Beside what is shown: the same match a second before, until another is chosen. */
   toggle(): void {
     const { desk } = this;
-    if (desk.other !== undefined) return desk.closeOther();
+    if (desk.other !== undefined) return this.#close();
     const { playhead, film } = desk;
     if (film !== undefined)
       void this.open(film.name, Math.max(playhead.first, playhead.tick - Math.round(playhead.rate)));
@@ -48,12 +51,19 @@ export class Comparison {
     const { desk } = this;
     const info = desk.file(name);
     if (info === undefined) return desk.fail(new Error(`${name} is not in the library`));
+    const wanted = (this.#wanted = { tick });
     try {
       const known = desk.other?.name === name ? desk.other : undefined;
-      desk.compare(known ?? (await Film.open(desk.server, info)), tick);
+      const film = known ?? (await Film.open(desk.server, info));
+      if (this.#wanted === wanted) desk.compare(film, wanted.tick);
     } catch (error) {
       desk.fail(error);
     }
+  }
+
+  #close(): void {
+    this.#wanted = { tick: 0 };
+    this.desk.closeOther();
   }
 
   #sayFiles(): void {
