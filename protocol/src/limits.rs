@@ -205,6 +205,8 @@ pub const LINK_HOLD_MS_MAX: u64 = 5_000;
 pub const REQUESTS_MAX: usize = 2 * CONNECTIONS_MAX;
 /// Questions of others than players that wait for an answer at one edge.
 pub const QUESTIONS_MAX: usize = 64;
+/// Contents of matches that an edge keeps for browsers, each of [`CONTENT_BYTES_MAX`] at most.
+pub const CONTENTS_KEPT_MAX: usize = 64;
 /// Bytes that wait for a cluster that does not keep up before players are sent away.
 pub const UPLINK_BACKLOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes that may wait on a control stream before pings are no longer answered.

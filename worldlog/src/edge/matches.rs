@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cluster_service::MatchStatus;
 use net_edge::{Questions, Unanswered};
+use protocol::limits::CONTENTS_KEPT_MAX;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -33,8 +34,6 @@ struct Known {
 
 /// How long an answer holds, the one that there is none included.
 const FRESH: Duration = Duration::from_secs(1);
-/// Contents that are kept, each of [`protocol::limits::CONTENT_BYTES_MAX`] at most.
-const CONTENTS_MAX: usize = 64;
 
 impl ClusterMatches {
     /// Knows nothing yet.
@@ -63,7 +62,7 @@ impl Known {
     fn keep(&mut self, match_id: u64, content: Arc<[u8]>) -> Arc<[u8]> {
         let same = self.contents.iter().map(|(_, known)| known).find(|known| **known == content);
         let content = same.map_or(content, Arc::clone);
-        if self.contents.len() >= CONTENTS_MAX {
+        if self.contents.len() >= CONTENTS_KEPT_MAX {
             self.contents.pop_front();
         }
         self.contents.push_back((match_id, Arc::clone(&content)));
@@ -133,7 +132,7 @@ mod tests {
         for match_id in 3..200u64 {
             known.keep(match_id, match_id.to_le_bytes().into());
         }
-        assert_eq!(known.contents.len(), CONTENTS_MAX);
+        assert_eq!(known.contents.len(), CONTENTS_KEPT_MAX);
         assert_eq!(known.contents.back().unwrap().0, 199, "the oldest go");
     }
 }
