@@ -69,7 +69,7 @@ fn a_browser_plays_at_the_edge_of_a_cluster_and_outlives_it() {
     let Some(tools) = Tools::find() else { return };
     let bench = Bench::new();
     let cluster = bench.cluster(&["--nodes", "1", "--edges", "1"]);
-    let _bots = bench.spawn(&["swarm", "--connect", cluster.quic(), "--bots", "4", "--duration", "2m"]);
+    let _bots = bench.spawn(&["swarm", "--connect", cluster.quic(), "--bots", "16", "--duration", "2m"]);
     let mut page = Page::open(&tools, "play.mjs", &format!("http://{}/play", cluster.http()), &bench.path(""));
     let playing = page.next();
     assert_eq!((&playing["event"], &playing["hashMismatches"]), (&"playing".into(), &0.into()), "{playing}");

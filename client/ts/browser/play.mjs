@@ -22,22 +22,26 @@ try {
   const before = await seen();
   await page.mouse.move(800, 300);
   await page.mouse.down();
-  // One of four directions is free, wherever the body stands.
-  for (const key of ["d", "w", "a", "s"]) {
-    await page.keyboard.down(key);
+  const isOff = (a, b) => a && b && Math.hypot(a.x - b.x, a.y - b.y) > 0.2;
+  // One of four directions is free, wherever the body stands. All four would bring it back to there.
+  const keys = ["d", "w", "a", "s"];
+  for (let press = 0; !isOff(before.own, (await seen()).own); press += 1) {
+    if (press === 12) throw new Error("the body does not move");
+    await page.keyboard.down(keys[press % keys.length]);
     await page.waitForTimeout(400);
-    await page.keyboard.up(key);
+    await page.keyboard.up(keys[press % keys.length]);
   }
   await page.mouse.up();
-  await until(
-    ({ own, others }) => {
-      const now = window.worldlog;
-      const isOff = (a, b) => a && b && Math.hypot(a.x - b.x, a.y - b.y) > 0.2;
-      const movedOthers = Object.keys(others).filter((entity) => isOff(others[entity], now.others[entity]));
-      return isOff(own, now.own) && movedOthers.length > 0 && now.ackMs > 0;
-    },
-    { own: before.own, others: before.others },
-  );
+  // Others may come into sight later, and the map be told.
+  await until(() => {
+    const now = window.worldlog;
+    const first = (window.firstSeen ??= {});
+    const hasMoved = ([entity, at]) => {
+      const from = (first[entity] ??= { x: at.x, y: at.y });
+      return Math.hypot(at.x - from.x, at.y - from.y) > 0.2;
+    };
+    return Object.entries(now.others).some(hasMoved) && now.ackMs > 0 && now.walls > 0;
+  });
   await page.screenshot({ path: join(folder, "playing.png") });
   await page.keyboard.down("Tab");
   await page.waitForTimeout(100);

@@ -232,7 +232,8 @@ export class Painter {
     const live = effects.filter((effect) => now - effect.begun < EFFECT_MS[effect.kind]);
     effects.splice(0, effects.length, ...live);
     for (const effect of live) {
-      const part = (now - effect.begun) / EFFECT_MS[effect.kind];
+      // Of a frame that began before it.
+      const part = Math.max(0, now - effect.begun) / EFFECT_MS[effect.kind];
       context.save();
       context.translate(effect.x, effect.y);
       context.globalAlpha = 1 - part;

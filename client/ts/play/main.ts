@@ -46,6 +46,7 @@ interface EdgeAnswer {
 
 const COMMAND_EVERY_MS = 50;
 const MAP_EVERY_MS = 120;
+const CONTENT_AGAIN_MS = 1_000;
 /** Below this, in 65,536ths of a turn, an aim is the same. */
 const AIM_STEP = 128;
 
@@ -87,6 +88,21 @@ async function findEdge(): Promise<Place> {
 
 const fromHex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16));
 
+/** Asks for the map until it is told: who would know may be gone for a moment. Played on without it meanwhile. */
+async function loadContent(match: number, signal: AbortSignal): Promise<string> {
+  while (!signal.aborted) {
+    try {
+      const answer = await fetch(`/content?match=${match}`, { signal });
+      if (answer.ok) return await answer.text();
+      if (answer.status === 404) break;
+    } catch {
+      // The edge is gone for a moment.
+    }
+    await new Promise((resolve) => setTimeout(resolve, CONTENT_AGAIN_MS));
+  }
+  return "";
+}
+
 async function play(): Promise<void> {
   showVeil("Joining the arena", "");
   const asked = new URLSearchParams();
@@ -96,9 +112,10 @@ async function play(): Promise<void> {
     if (value !== null) asked.set(to, value);
   }
   const { token, match } = await ask<{ token: string; match: number }>(`/token?${asked}`, "POST");
-  const content = fetch(`/content?match=${match}`).then(async (answer) => (answer.ok ? answer.text() : ""));
   const session = await connect<ArenaComponents>({ place: findEdge, token, name: "worldlog-play/0.1" });
-  const world = new World(session, readContent(await content.catch(() => "")));
+  const world = new World(session);
+  const isOver = new AbortController();
+  void loadContent(match, isOver.signal).then((text) => (world.content = readContent(text)));
   probe.cut = () => session.cut();
   hideVeil();
   session.onState((state) => {
@@ -108,6 +125,7 @@ async function play(): Promise<void> {
   const stop = run(session, world);
   const ended = await session.over;
   stop();
+  isOver.abort();
   probe.connected = false;
   throw ended;
 }

@@ -47,6 +47,8 @@ export interface Death {
 
 export class World {
   readonly clock: TickClock;
+  /** Undefined until it is told, and for matches that draw no map. */
+  content: Content | undefined;
   readonly prediction = new Prediction();
   readonly mirror: Mirror<ArenaComponents>;
   readonly effects: Effect[] = [];
@@ -55,10 +57,7 @@ export class World {
   #kills: { player: number; tick: number }[] = [];
   #toldAt = 0;
 
-  constructor(
-    private readonly session: Session<ArenaComponents>,
-    readonly content: Content | undefined,
-  ) {
+  constructor(private readonly session: Session<ArenaComponents>) {
     const mirror = session.mirror;
     this.mirror = mirror;
     this.clock = new TickClock(mirror.manifest.ticksPerSecond || 30);
