@@ -106,6 +106,9 @@ pub const UPDATE_PACKET_BYTES_MAX: usize = 1_150;
 pub const UPDATE_TICK_BYTES_MAX: usize = 8 * 1024;
 /// Datagrams that may wait for the network before a player is told nothing for a tick: what is told then is newer.
 pub const DATAGRAMS_WAIT_MAX: usize = 2;
+/// Ticks in a row for which a player may be told nothing for that reason. How much waits is known from what the player
+/// acknowledges, so if all that waited is lost nobody would hear that it waits no more.
+pub const HELD_BACK_TICKS_MAX: u32 = 4;
 /// Views that one thread writes; an edge takes further threads for more. Waking a thread costs as much as some fifty
 /// views, and one that was woken looks for more work for a while.
 pub const VIEWS_A_THREAD: usize = 256;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use protocol::bytes::ReadError;
 use protocol::limits::{
-    DATAGRAM_SEND_BYTES, DATAGRAMS_WAIT_MAX, UPDATE_PACKET_BYTES_MAX, UPDATE_TICK_BYTES_MAX, VIEWS_A_THREAD,
+    DATAGRAM_SEND_BYTES, DATAGRAMS_WAIT_MAX, HELD_BACK_TICKS_MAX, UPDATE_PACKET_BYTES_MAX, UPDATE_TICK_BYTES_MAX,
+    VIEWS_A_THREAD,
 };
 use protocol::manifest::{Interest, Manifest};
 use protocol::session::{ServerMessageT, UpdateT, encode_server};
@@ -65,6 +66,8 @@ struct Viewer {
     carrier: Carrier,
     view: PlayerView,
     path: Path,
+    /// Ticks in a row of which it was told nothing, as datagrams waited.
+    held_back: u32,
     /// What the player sees, ascending; and room for what it will.
     entities: Vec<u32>,
     next: Vec<u32>,
@@ -127,6 +130,7 @@ impl Views {
             carrier,
             view,
             path,
+            held_back: 0,
             entities,
             next: Vec::new(),
             rows_epoch: self.lens.rows_epoch(),
@@ -234,7 +238,9 @@ struct Tick<'a> {
 
 impl Tick<'_> {
     fn write(&self, viewer: &mut Viewer, encoder: &mut Encoder) {
-        let Viewer { player, carrier, view, path, entities, next, rows_epoch, awaited, packets, buffer, .. } = viewer;
+        let Viewer {
+            player, carrier, view, path, held_back, entities, next, rows_epoch, awaited, packets, buffer, ..
+        } = viewer;
         let (lens, sees_everything) = (self.lens, viewer.sees_everything);
         let admits = |entity, component| sees_everything || lens.admits_row(*player, entity, component);
         if !sees_everything {
@@ -251,7 +257,11 @@ impl Tick<'_> {
             view.call_for_update();
         }
         packets.clear();
-        let Some(budget) = self.budget(*carrier, path) else { return };
+        let Some(budget) = self.budget(*carrier, path, *held_back) else {
+            *held_back += 1;
+            return;
+        };
+        *held_back = 0;
         let distance = |entity| lens.distance(*player, entity);
         match carrier {
             Carrier::Datagrams => {
@@ -274,14 +284,17 @@ impl Tick<'_> {
 
     /// What may be written for a player this tick; `None`: what was written before still waits, and newer values will
     /// be there once it is gone.
-    fn budget(&self, carrier: Carrier, path: &Path) -> Option<Budget> {
+    fn budget(&self, carrier: Carrier, path: &Path, held_back: u32) -> Option<Budget> {
         if carrier == Carrier::Stream {
             return Some(Budget { bytes: UPDATE_TICK_BYTES_MAX, packet_bytes: UPDATE_PACKET_BYTES_MAX });
         }
         let packet_bytes = path.datagram_bytes_max.min(UPDATE_PACKET_BYTES_MAX);
         let waits = DATAGRAM_SEND_BYTES.saturating_sub(path.datagram_bytes_free);
-        if packet_bytes == 0 || waits > DATAGRAMS_WAIT_MAX * packet_bytes {
+        if packet_bytes == 0 {
             return None;
+        }
+        if waits > DATAGRAMS_WAIT_MAX * packet_bytes {
+            return (held_back >= HELD_BACK_TICKS_MAX).then_some(Budget { bytes: packet_bytes, packet_bytes });
         }
         // As many windows as there are round trips in a tick, and one at least.
         let round_trips = self.interval.as_nanos() / path.rtt.as_nanos().max(1);
