@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::limits::{CLIENT_NAME_BYTES_MAX, HANDSHAKE_MS_MAX, IDLE_MS_MAX, STREAMS_PER_CONNECTION_MAX};
+use protocol::limits::{
+    CLIENT_NAME_BYTES_MAX, HANDSHAKE_MS_MAX, IDLE_MS_MAX, INITIAL_RTT_MS, STREAMS_PER_CONNECTION_MAX,
+};
 use protocol::manifest::Manifest;
 use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -298,6 +300,7 @@ fn transport(options: &ClientOptions) -> Result<TransportConfig, ConnectError> {
     transport
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(Some(options.keep_alive))
+        .initial_rtt(Duration::from_millis(INITIAL_RTT_MS))
         // The edge opens state streams and nothing else.
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_PER_CONNECTION_MAX))

@@ -36,6 +36,8 @@ pub struct EdgeStats {
     pub ingress_total: u64,
     /// Ticks of all matches that reached a mirror.
     pub ticks_total: u64,
+    /// Of these, ticks that views told together with a later one, because the edge was behind.
+    pub ticks_joined_total: u64,
     /// Delta frames to players, each counted for each player.
     pub deltas_total: u64,
     /// Baseline frames to players.
@@ -160,6 +162,7 @@ pub struct Counters {
     pub(crate) commands: Counted,
     pub(crate) ingress: Counted,
     pub(crate) ticks: Counted,
+    pub(crate) ticks_joined: Counted,
     pub(crate) deltas: Counted,
     pub(crate) baselines: Counted,
     pub(crate) fallen_behind: Counted,
@@ -189,6 +192,7 @@ impl Counters {
             commands: counted(metrics::counter!("worldlog_edge_commands_total")),
             ingress: counted(metrics::counter!("worldlog_edge_ingress_total")),
             ticks: counted(metrics::counter!("worldlog_edge_ticks_total")),
+            ticks_joined: counted(metrics::counter!("worldlog_edge_ticks_joined_total")),
             deltas: counted(metrics::counter!("worldlog_edge_deltas_total")),
             baselines: counted(metrics::counter!("worldlog_edge_baselines_total")),
             fallen_behind: counted(metrics::counter!("worldlog_edge_fallen_behind_total")),
@@ -221,6 +225,7 @@ impl Counters {
             commands_total: self.commands.get(),
             ingress_total: self.ingress.get(),
             ticks_total: self.ticks.get(),
+            ticks_joined_total: self.ticks_joined.get(),
             deltas_total: self.deltas.get(),
             baselines_total: self.baselines.get(),
             fallen_behind_total: self.fallen_behind.get(),

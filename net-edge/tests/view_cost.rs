@@ -148,7 +148,7 @@ fn play(turns: u32, every: u32, players: u32) -> Cost {
     let mut newest = [0u16; ROUND_TRIP + 1];
     for tick in 1..=400u64 {
         let (everyone, owner) = field.step();
-        replica.advance(&field.columns, &everyone, &owner, tick).unwrap();
+        replica.advance(&field.columns, &[(&everyone, &owner)], tick).unwrap();
         let (before, start) = (ASKED.get(), Instant::now());
         let mut seq = 0;
         for view in &mut views {

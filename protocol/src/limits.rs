@@ -157,8 +157,17 @@ pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Bytes QUIC may hold for sending on one connection.
 pub const SEND_WINDOW_BYTES: u64 = 128 * 1024;
+/// Bytes of players' packets that an edge's socket holds while the edge is busy, if the system allows it; each is counted
+/// with some 700 more. Players speak just after a tick, all at once, which is when the edge writes to all of them: what
+/// systems give unasked is full after 300 packets, and the rest is lost.
+pub const SOCKET_RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 /// Until the QUIC handshake must be done.
 pub const HANDSHAKE_MS_MAX: u64 = 3_000;
+/// Round trip that a new connection is taken to have, in milliseconds. What is lost before the first is measured is sent
+/// again after three of them, and twice that, and so on. RFC 9002, section 6.2.2, would have 333, which leaves room for
+/// two more tries in the time of a handshake; at a fifth lost that fails one player in thirty. Players are nearer than
+/// that, and who is farther sends a packet twice.
+pub const INITIAL_RTT_MS: u64 = 100;
 /// From then until hello and token must have arrived.
 pub const HELLO_MS_MAX: u64 = 2_000;
 /// Silence after which a connection is given up.

@@ -35,14 +35,15 @@ impl Edge {
         }
     }
 
-    /// `handed_over` are players whose own rows a delta cannot tell this time.
+    /// Tells the tick to those who are told tick by tick, and has it told to the others. `handed_over` are players whose
+    /// own rows a delta cannot tell this time.
     fn fan_out(&mut self, now: Moment, delta: &MatchDelta<'_>, handed_over: &[u32]) {
         let match_id = delta.match_id();
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
         let Some(mirror) = &watched.mirror else { return };
         let (everyone, owner) = (delta.everyone().bytes(), delta.owner().bytes());
         if let Some(views) = &mut watched.views {
-            views.advance(mirror.columns(), (everyone, owner), delta.tick()).expect("the mirror took these bytes");
+            views.note_tick(everyone, owner, delta.tick());
             for id in &watched.players {
                 match self.connections.get_mut(id) {
                     Some(Connection { stage: Stage::Playing(player), .. }) if views.is_spent(*id) => {
@@ -54,7 +55,12 @@ impl Edge {
                     _ => {}
                 }
             }
-            views.write();
+            if self.unwritten.insert(match_id, now).is_some() {
+                self.counters.ticks_joined.add(1);
+            }
+            if views.len() == watched.players.len() {
+                return;
+            }
         }
         // Written once somebody needs it.
         let mut shared = None;
@@ -64,28 +70,61 @@ impl Edge {
         let mut others: Vec<ConnectionId> = Vec::new();
         for id in &watched.players {
             let Some(Connection { stage: Stage::Playing(player), .. }) = self.connections.get_mut(id) else { continue };
-            let written = watched.views.as_mut().and_then(|views| views.take(*id));
-            if written.is_none() && handed_over.contains(&player.player) {
+            if watched.views.as_ref().is_some_and(|views| views.has(*id)) {
+                continue;
+            }
+            if handed_over.contains(&player.player) {
                 player.stream = None;
             }
             if !player.takes_more() {
                 others.push(*id);
                 continue;
             }
+            let encode = || encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), everyone);
+            let frames = Frames {
+                delta: shared.get_or_insert_with(|| Bytes::from(encode())).clone(),
+                own: own_rows.of(player.player).map_or_else(Bytes::new, |columns| own_frame(delta.tick(), columns)),
+                outcomes: player.take_outcomes(),
+                ..Frames::default()
+            };
+            told += 1;
+            sent_bytes += frames.len();
+            player.note_queued(frames.len());
+            self.actions.push_back(Action::State { to: *id, frames });
+        }
+        self.counters.sent_bytes.add(sent_bytes);
+        self.counters.deltas.add(told);
+        for id in others {
+            self.begin_if_ready(now, match_id, id);
+        }
+    }
+
+    /// Tells each view what is new to it. Several ticks that were there by then are told as one: an edge that is behind
+    /// tells less often, and what it tells is new.
+    pub(super) fn tell_views(&mut self, now: Moment, match_id: u64) {
+        let Some(watched) = self.matches.get_mut(&match_id) else { return };
+        let (Some(views), Some(mirror)) = (&mut watched.views, &watched.mirror) else { return };
+        views.write(mirror.columns()).expect("the mirror took these bytes");
+        let (mut sent_bytes, mut told) = (0, 0);
+        let mut others: Vec<ConnectionId> = Vec::new();
+        for id in &watched.players {
+            let Some(Connection { stage: Stage::Playing(player), .. }) = self.connections.get_mut(id) else { continue };
+            let written = views.take(*id);
+            if !player.takes_more() {
+                others.push(*id);
+                continue;
+            }
+            let Some((carrier, packets)) = written else { continue };
             let mut frames = Frames::default();
             let mut datagrams = None;
-            match written {
-                Some((Carrier::Datagrams, packets)) => datagrams = Some(packets),
-                Some((Carrier::Stream, packets)) => frames.updates.extend(packets),
-                None => {
-                    let encode = || encode_delta(delta.tick(), delta.position(), delta.hash_everyone(), everyone);
-                    frames.delta = shared.get_or_insert_with(|| Bytes::from(encode())).clone();
-                    if let Some(columns) = own_rows.of(player.player) {
-                        frames.own = own_frame(delta.tick(), columns);
-                    }
-                }
+            match carrier {
+                Carrier::Datagrams => datagrams = Some(packets),
+                Carrier::Stream => frames.updates.extend(packets),
             }
-            frames.outcomes = player.take_outcomes();
+            // Meanwhile another member may have begun to lead, and outcomes come from ticks that nobody told yet.
+            if !watched.awaits_baseline {
+                frames.outcomes = player.take_outcomes();
+            }
             told += 1;
             // Frames first: their connection is woken first then, and what it writes shares a packet with the datagram.
             if !frames.is_empty() {

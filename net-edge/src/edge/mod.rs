@@ -30,7 +30,7 @@ mod views;
 mod watching;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -227,6 +227,10 @@ pub struct Edge {
     /// Who plays each session.
     sessions: HashMap<u32, ConnectionId>,
     matches: HashMap<u64, Watched>,
+    /// Matches with ticks that their views are still to be told, and when the newest of them came.
+    unwritten: BTreeMap<u64, Moment>,
+    /// See [`Edge::handle_draining`].
+    is_draining: bool,
     uplink: Uplink,
     actions: VecDeque<Action>,
     /// When to look at what. Entries that came to nothing stay until their time.
@@ -265,6 +269,8 @@ impl Edge {
             outstanding: Outstanding::default(),
             sessions: HashMap::new(),
             matches: HashMap::new(),
+            unwritten: BTreeMap::new(),
+            is_draining: false,
             uplink: Uplink::new(),
             actions: VecDeque::new(),
             wakes: BinaryHeap::new(),
@@ -278,14 +284,20 @@ impl Edge {
         self
     }
 
-    /// Returns the next thing to do. Call until `None` after every `handle_*`.
+    /// Returns the next thing to do. Call until `None` after every `handle_*`, or after several that were due at once.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some(action) = self.actions.pop_front() {
-            return Some(action);
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Some(action);
+            }
+            if let Some(message) = self.uplink.next_message() {
+                self.counters.ingress.add(1);
+                return Some(Action::Offer(message));
+            }
+            // What takes longest comes last.
+            let (match_id, now) = if self.is_draining { None } else { self.unwritten.pop_first() }?;
+            self.tell_views(now, match_id);
         }
-        let message = self.uplink.next_message()?;
-        self.counters.ingress.add(1);
-        Some(Action::Offer(message))
     }
 
     /// Returns when to call [`Edge::handle_timeout`], if nothing else happens first.
@@ -318,6 +330,13 @@ impl Edge {
     /// is taken no other is given out.
     pub const fn handle_backlogged(&mut self, is_backlogged: bool) {
         self.uplink.set_backlogged(is_backlogged);
+    }
+
+    /// Whether connections have still to take on what they were given last. Until they have, views are told nothing:
+    /// there would be no time for what players say, and what is told then would wait. The ticks that come meanwhile are
+    /// told as one.
+    pub const fn handle_draining(&mut self, is_draining: bool) {
+        self.is_draining = is_draining;
     }
 
     /// The process ends: players are sent to other edges.

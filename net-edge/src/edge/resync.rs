@@ -62,6 +62,10 @@ impl Edge {
     /// Begins a state stream, or sees to it that the wait for one has an end.
     pub(super) fn begin_if_ready(&mut self, now: Moment, match_id: u64, id: ConnectionId) {
         let watched = self.matches.get(&match_id).filter(|watched| !watched.awaits_baseline);
+        if watched.is_some_and(|watched| watched.views.as_ref().is_some_and(Views::is_behind)) {
+            // It begins when the ticks are told that came.
+            return self.set_mirror_deadline(now, id);
+        }
         let mirror = watched.and_then(|watched| watched.mirror.as_ref());
         let Some((tick, position, is_rewound)) =
             mirror.map(|mirror| (mirror.tick(), mirror.position(), mirror.is_rewound()))

@@ -47,15 +47,48 @@ impl Carrier {
 /// The views of one match.
 pub(super) struct Views {
     replica: Replica,
+    /// Newest tick that came, and the deltas since that of the replica.
+    tick: u64,
+    ticks: Ticks,
     lens: Lens,
     /// Ascending by connection.
     viewers: Vec<Viewer>,
     /// One for each thread that writes.
     encoders: Vec<Encoder>,
-    /// When somebody sees everything: the entities that there are, and whether the last tick changed them.
+    /// When somebody sees everything: the entities that there are, and whether they are others than before.
     everything: Vec<u32>,
     has_other_entities: bool,
     tick_interval: Duration,
+}
+
+/// Deltas of some ticks, one behind the other.
+#[derive(Default)]
+struct Ticks {
+    bytes: Vec<u8>,
+    /// Where the two deltas of each end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Ticks {
+    fn push(&mut self, everyone: &[u8], owner: &[u8]) {
+        self.bytes.extend_from_slice(everyone);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(owner);
+        self.ends.push((middle, self.bytes.len()));
+    }
+
+    fn deltas(&self) -> Vec<(&[u8], &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts
+            .zip(&self.ends)
+            .map(|(start, (middle, end))| (&self.bytes[start..*middle], &self.bytes[*middle..*end]))
+            .collect()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
 }
 
 struct Viewer {
@@ -94,6 +127,8 @@ impl Views {
             everything: replica.entities().to_vec(),
             has_other_entities: false,
             replica,
+            tick,
+            ticks: Ticks::default(),
             lens,
             viewers: Vec::new(),
             encoders: Vec::new(),
@@ -103,6 +138,14 @@ impl Views {
 
     pub(super) const fn is_empty(&self) -> bool {
         self.viewers.is_empty()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.viewers.len()
+    }
+
+    pub(super) fn has(&self, id: ConnectionId) -> bool {
+        self.place(id).is_ok()
     }
 
     /// Begins a view anew. `held` is what the player's mirror holds, if it said so.
@@ -160,14 +203,21 @@ impl Views {
         }
     }
 
-    /// Takes the next tick: the state after it, and what led there.
-    pub(super) fn advance(
-        &mut self,
-        columns: &Columns,
-        (everyone, owner): (&[u8], &[u8]),
-        tick: u64,
-    ) -> Result<(), ReadError> {
-        self.replica.advance(columns, everyone, owner, tick)?;
+    /// Takes the next tick, which is told when views are written.
+    pub(super) fn note_tick(&mut self, everyone: &[u8], owner: &[u8], tick: u64) {
+        self.ticks.push(everyone, owner);
+        self.tick = tick;
+    }
+
+    /// Whether a tick came since views were written. Nobody's view can begin then.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.tick > self.replica.tick()
+    }
+
+    /// Takes in the ticks that came: `columns` is the state after them.
+    fn advance(&mut self, columns: &Columns) -> Result<(), ReadError> {
+        self.replica.advance(columns, &self.ticks.deltas(), self.tick)?;
+        self.ticks.clear();
         if self.viewers.iter().any(|viewer| viewer.sees_everything) {
             self.has_other_entities = self.everything != self.replica.entities();
             if self.has_other_entities {
@@ -176,7 +226,7 @@ impl Views {
             }
         }
         if !self.lens.is_everything() {
-            self.lens.note(columns, self.replica.changed(tick).expect("it is the newest"));
+            self.lens.note(columns, self.replica.changed(self.tick).expect("it is the newest"));
         }
         Ok(())
     }
@@ -185,7 +235,7 @@ impl Views {
     /// one: an outcome waits for that.
     pub(super) fn call_for_update(&mut self, id: ConnectionId) {
         if let Ok(place) = self.place(id) {
-            self.viewers[place].awaited = self.replica.tick();
+            self.viewers[place].awaited = self.tick;
         }
     }
 
@@ -194,8 +244,17 @@ impl Views {
         self.place(id).is_ok_and(|place| self.viewers[place].view.is_spent(&self.replica))
     }
 
-    /// Writes what the tick brought for each player.
-    pub(super) fn write(&mut self) {
+    /// Writes for each player what the ticks brought that came since the last time; several at once as one. `columns`
+    /// is the state after them.
+    pub(super) fn write(&mut self, columns: &Columns) -> Result<(), ReadError> {
+        if self.is_behind() {
+            self.advance(columns)?;
+            self.write_all();
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self) {
         let threads = rayon::current_num_threads().min(self.viewers.len().div_ceil(VIEWS_A_THREAD)).max(1);
         self.encoders.resize_with(threads.max(self.encoders.len()), Encoder::new);
         let share = self.viewers.len().div_ceil(threads).max(1);

@@ -78,6 +78,8 @@ enum Event {
     },
     /// A deadline of the core's, or a message to be offered again.
     Time,
+    /// Connections took on what they were given.
+    Drained,
     Stop {
         done: oneshot::Sender<()>,
     },
@@ -153,6 +155,7 @@ impl EdgeServer {
             waiting: questions::Waiting::default(),
             live: Arc::clone(&live),
             failures: 0,
+            drain: None,
             stopped: None,
         };
         let door = Arc::new(quic::Door { limits: config.limits, web_origins: config.web_origins, unproven });
@@ -276,6 +279,8 @@ struct Shell {
     live: Live,
     /// Links in a row that closed before the service had accepted the edge.
     failures: u32,
+    /// While connections take on what they were given: a task that runs after theirs.
+    drain: Option<JoinHandle<()>>,
     stopped: Option<oneshot::Sender<()>>,
 }
 
@@ -316,6 +321,7 @@ impl Shell {
         tokio::select! {
             event = self.link.next() => event,
             event = self.events.recv() => event.expect("this loop holds a sender"),
+            () = drained(&mut self.drain) => Event::Drained,
             () = time => Event::Time,
         }
     }
@@ -368,6 +374,10 @@ impl Shell {
                 self.edge.handle_timeout(now);
                 self.offer_again();
             }
+            Event::Drained => {
+                self.drain = None;
+                self.edge.handle_draining(false);
+            }
             Event::Stop { done } => {
                 self.edge.handle_stop(now);
                 self.stopped = Some(done);
@@ -376,14 +386,19 @@ impl Shell {
     }
 
     fn act(&mut self) {
+        let (began, mut has_told) = (Instant::now(), false);
         while let Some(action) = self.edge.poll_action() {
             match action {
                 Action::Offer(message) => self.offer(message),
                 Action::DropLink => self.drop_link(),
                 Action::Control { to, frame } => self.order(to, Order::Control(frame)),
                 Action::Begin { to, baseline, backlog } => self.order(to, Order::Begin { baseline, backlog }),
-                Action::State { to, frames } => self.order(to, Order::State(frames)),
+                Action::State { to, frames } => {
+                    has_told = true;
+                    self.order(to, Order::State(frames));
+                }
                 Action::Datagram { to, bytes } => {
+                    has_told = true;
                     if let Some(outlet) = self.live.get(&to) {
                         outlet.wire.send_datagram(bytes);
                     }
@@ -395,6 +410,16 @@ impl Shell {
                 }
                 Action::Close { to, code, reason } => self.order(to, Order::Close { code, reason }),
             }
+        }
+        if has_told && self.drain.is_none() {
+            let took = began.elapsed();
+            // Tasks run in the order in which they were woken: after this one, all have sent what they were given.
+            self.drain = Some(tokio::spawn(async move {
+                if took >= TELLING_SHORT {
+                    tokio::time::sleep(took).await;
+                }
+            }));
+            self.edge.handle_draining(true);
         }
         if let Some(done) = self.stopped.take() {
             let _ = done.send(());
@@ -446,11 +471,22 @@ impl Shell {
     }
 }
 
+async fn drained(drain: &mut Option<JoinHandle<()>>) {
+    match drain {
+        // It has nothing to fail in.
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
+}
+
 fn random_secret() -> [u8; SECRET_BYTES] {
     let mut secret = [0; SECRET_BYTES];
     rand::fill(&mut secret).expect("the system has randomness");
     secret
 }
 
+/// What takes longer than this to tell is followed by as long a time for packets alone: an edge that is behind would not
+/// hear what players hold, and tell them all of it again.
+const TELLING_SHORT: Duration = Duration::from_millis(1);
 /// How often a stopping edge looks whether players are gone.
 const GONE_CHECK: Duration = Duration::from_millis(5);

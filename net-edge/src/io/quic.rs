@@ -9,7 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use protocol::limits::{
     CONNECTION_WINDOW_BYTES, DATAGRAM_RECEIVE_BYTES, DATAGRAM_SEND_BYTES, HANDSHAKE_MS_MAX, HELLO_MS_MAX, IDLE_MS_MAX,
-    INCOMING_BYTES_MAX, INCOMING_MAX, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
+    INCOMING_BYTES_MAX, INCOMING_MAX, INITIAL_RTT_MS, SEND_WINDOW_BYTES, SOCKET_RECEIVE_BYTES, STREAM_WINDOW_BYTES,
+    STREAMS_PER_CONNECTION_MAX,
 };
 use protocol::version::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -77,6 +78,7 @@ fn transport() -> TransportConfig {
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
         .send_window(SEND_WINDOW_BYTES)
         .max_idle_timeout(Some(idle))
+        .initial_rtt(Duration::from_millis(INITIAL_RTT_MS))
         .datagram_receive_buffer_size(Some(DATAGRAM_RECEIVE_BYTES))
         .datagram_send_buffer_size(DATAGRAM_SEND_BYTES);
     transport
@@ -103,7 +105,22 @@ fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
         socket.set_only_v6(false)?;
     }
     socket.bind(&listen.into())?;
+    hold_bursts(&socket);
     Ok(socket.into())
+}
+
+/// Has the system keep what comes while the edge is busy, as far as it allows.
+fn hold_bursts(socket: &Socket) {
+    let held = socket.set_recv_buffer_size(SOCKET_RECEIVE_BYTES).and_then(|()| socket.recv_buffer_size());
+    match held {
+        Ok(held) if held >= SOCKET_RECEIVE_BYTES => {}
+        Ok(held) => tracing::info!(
+            held,
+            "the system holds few packets for this edge, and with hundreds of players some will be lost: \
+             sysctl -w net.core.rmem_max={SOCKET_RECEIVE_BYTES}"
+        ),
+        Err(error) => tracing::info!(%error, "how much the system holds for this edge is not known"),
+    }
 }
 
 /// Looks after what is in force until it is dropped.

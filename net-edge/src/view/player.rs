@@ -382,9 +382,8 @@ impl PlayerView {
 
     /// Whether an entity came into being with the tick that is written next.
     fn is_new(&self, replica: &Replica, slot: u32) -> bool {
-        let is_next = self.start + u64::from(self.written) == replica.tick();
         let created = replica.changes(slot, 0).map(|changes| changes.created);
-        is_next && !self.has_row_rules && created == Some(replica.tick())
+        created == Some(replica.tick()) && !self.has_row_rules && self.is_next(replica)
     }
 
     pub(super) fn free_chunk(&mut self, chunk: u32) {

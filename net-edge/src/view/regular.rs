@@ -294,7 +294,7 @@ impl PlayerView {
     /// Whether what is to be told follows from the tick and from what came alone, for all players of whom it is so. It is
     /// not for long after a player came, nor while anything odd is to be told.
     pub(super) fn plain(&self, replica: &Replica, now: u32, part_bits: usize) -> Option<Plain> {
-        let is_usual = now == self.written + 1 && now > BASE_AGE_TICKS_MAX + 1 && self.pending.is_empty();
+        let is_usual = self.is_next(replica) && now > BASE_AGE_TICKS_MAX + 1 && self.pending.is_empty();
         let sees_all = self.view.len() == replica.entities().len();
         if !is_usual || !sees_all || self.has_row_rules || self.has_own_rows {
             return None;
@@ -310,7 +310,13 @@ impl PlayerView {
                 return None;
             }
         }
-        Some(Plain { came: self.fates.came.checked_shl(1).unwrap_or(0), part_bits })
+        Some(Plain { came: self.fates.came.checked_shl(now - self.written).unwrap_or(0), part_bits })
+    }
+
+    /// Whether all that changed since this player was last written changed with the replica's tick.
+    pub(super) fn is_next(&self, replica: &Replica) -> bool {
+        let mut passed = self.tick_at(self.written + 1)..replica.tick();
+        passed.all(|tick| replica.changed(tick).is_some_and(<[u32]>::is_empty))
     }
 
     /// Makes rules of rows hold, or not, whatever the manifest says.

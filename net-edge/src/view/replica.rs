@@ -145,15 +145,19 @@ impl Replica {
         replica
     }
 
-    /// Takes the next tick: `after` is the exact state after it, the deltas are those that led there. Costs what the
-    /// deltas name.
+    /// Takes the ticks up to this one: `after` is the exact state after it, the deltas are those that led there, of
+    /// everyone and of owners for each tick. Several ticks are taken as one: what was in between is told to nobody, and
+    /// the ticks before the last have changed nothing. Costs what the deltas name.
     ///
     /// # Errors
     /// When a delta is none. The replica must be made anew then.
-    pub fn advance(&mut self, after: &Columns, everyone: &[u8], owner: &[u8], tick: u64) -> Result<(), ReadError> {
+    pub fn advance(&mut self, after: &Columns, deltas: &[(&[u8], &[u8])], tick: u64) -> Result<(), ReadError> {
+        for passed in (self.tick + 1).max(tick.saturating_sub(PAST_TICKS as u64))..tick {
+            self.open(passed);
+        }
         self.open(tick);
         let manifest = Arc::clone(&self.manifest);
-        for delta in [everyone, owner] {
+        for delta in deltas.iter().flat_map(|(everyone, owner)| [*everyone, *owner]) {
             visit(&manifest, delta, |place, entity, named| match (named, after.column(place).row(entity)) {
                 (Named::Removed, None) if place == 0 => self.drop_entity(entity.0),
                 (Named::Removed, None) => self.drop_row(place, entity.0),

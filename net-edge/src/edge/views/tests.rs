@@ -35,8 +35,8 @@ fn however_many_threads_write_each_player_holds_what_it_sees() {
     let mut mirrors: Vec<View> = (1..=PLAYERS).map(|player| begin(&mut views, &world, player)).collect();
     for tick in 2..=TICKS {
         world.step(&mut dice);
-        views.advance(&world.columns, (&world.everyone, &world.owner), tick).unwrap();
-        pool.install(|| views.write());
+        views.note_tick(&world.everyone, &world.owner, tick);
+        pool.install(|| views.write(&world.columns)).unwrap();
         assert_eq!(views.encoders.len(), THREADS, "so many write");
         for (player, mirror) in (1..=PLAYERS).zip(&mut mirrors) {
             let id = ConnectionId(player.into());
@@ -86,8 +86,8 @@ fn who_takes_nothing_for_a_while_is_written_next_to_nothing_and_then_what_is_new
         let (mut count, mut bytes) = (0, 0);
         for tick in 2..140 {
             world.step(&mut dice);
-            views.advance(&world.columns, (&world.everyone, &world.owner), tick).unwrap();
-            views.write();
+            views.note_tick(&world.everyone, &world.owner, tick);
+            views.write(&world.columns).unwrap();
             let packets: Vec<Bytes> = views.take(ConnectionId(1)).unwrap().1.collect();
             if tick > is_full && tick <= is_full + lost {
                 count += packets.len() as u64;
