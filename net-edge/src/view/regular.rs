@@ -163,9 +163,9 @@ impl PlayerView {
                 let is_owners = replica.manifest().layouts()[kind as usize].visibility == Visibility::Owner;
                 let is_own = || self.player != 0 && [owner, replica.owner(slot)].contains(&self.player);
                 let may_be_held = !is_owners || is_own();
-                // What was tracked before is known all the same.
+                // What was tracked before is known all the same. It may be tracked since a tick that was not written.
                 if let Some(state) = self.states.get_mut(chunk as usize * replica.kind_count() + kind as usize)
-                    && self.chunks[chunk as usize].tracked_at == now
+                    && self.chunks[chunk as usize].tracked_at >= tick
                     && may_be_held
                 {
                     *state = RowState::unsure(self.written);
@@ -269,7 +269,8 @@ impl PlayerView {
             irregular if now - irregular > BASE_AGE_TICKS_MAX => irregular,
             _ => return false,
         };
-        if self.has_row_rules || known.first == 0 || since > self.written {
+        // What changed at a tick that was not written is told late.
+        if self.has_row_rules || known.first == 0 || since > self.written || !self.is_next(replica) {
             return false;
         }
         let course = self.course(now);
