@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use net_edge::edge::{Action, Backlog, ConnectionId, Edge, Frames, Moment, Settings};
+use net_edge::edge::{Action, Backlog, ConnectionId, Edge, Frames, Moment, Path, Settings};
 use net_edge::{Counters, EdgeStats, TokenSigner};
 use proptest::prelude::*;
+use protocol::Columns;
 use protocol::cluster::{EgressMessageT, IngressMessage, MatchClosedT, decode_ingress, encode_egress};
 use protocol::frame::RawFrame;
 use protocol::limits::LINK_HOLD_MS_MAX;
+use protocol::manifest::Visibility;
 use protocol::outcome::CloseCode;
 use protocol::session::*;
+use protocol::view::{Beginning, View};
 use service::{MATCH, Service, ended, token};
 
 /// What one client was told.
@@ -25,6 +28,7 @@ struct Heard {
     state: Vec<Vec<u8>>,
     /// Frames of one tick, as they were handed out.
     frames: Vec<Frames>,
+    datagrams: Vec<Vec<u8>>,
     streams: usize,
     backlog: Arc<Backlog>,
     closed: Option<(CloseCode, String)>,
@@ -50,6 +54,10 @@ const UNIX_MS: i64 = 1_700_000_000_000;
 
 impl Scene {
     fn unlinked() -> Self {
+        Self::of(Service::new())
+    }
+
+    fn of(service: Service) -> Self {
         let signer = TokenSigner::generate();
         let mut number = 0u8;
         let secrets = move || {
@@ -62,7 +70,7 @@ impl Scene {
         Self {
             edge: Edge::new(settings, Arc::clone(&counters)),
             counters,
-            service: Service::new(),
+            service,
             signer,
             start: Instant::now(),
             elapsed: Duration::ZERO,
@@ -125,7 +133,7 @@ impl Scene {
                         heard.backlog.written(baseline.len());
                     }
                 }
-                Action::Datagram { .. } => panic!("nobody takes datagrams here"),
+                Action::Datagram { to, bytes } => self.clients.get_mut(&to.0).unwrap().datagrams.push(bytes.to_vec()),
                 Action::Tell { request, matches } => {
                     self.told.push((request, matches.iter().map(|open| open.match_id).collect()));
                 }
@@ -175,6 +183,54 @@ impl Scene {
         self.send(id, hello(0));
         let token = token(&self.signer, &format!("player-{id}"), self.now().unix_ms);
         self.send(id, join(&token));
+    }
+
+    /// Over a path that takes datagrams, if the player gets a baseline.
+    fn join_for_datagrams(&mut self, id: u64) {
+        self.connect(id);
+        let mut path = Path { rtt: Duration::from_millis(1), congestion_window: 12_000, ..Path::default() };
+        (path.datagram_bytes_max, path.datagram_bytes_free) = (1_200, 1 << 20);
+        self.edge.handle_path(ConnectionId(id), path);
+        let ClientMessageT::Hello(mut greeting) = hello(0) else { unreachable!() };
+        greeting.datagrams = true;
+        self.send(id, ClientMessageT::Hello(greeting));
+        let token = token(&self.signer, &format!("player-{id}"), self.now().unix_ms);
+        self.send(id, join(&token));
+    }
+
+    /// The mirror of a player who takes datagrams, with its baseline.
+    fn view(&self, id: u64) -> View {
+        let frame = &self.clients[&id].state[0];
+        let baseline = decode_server(RawFrame(&frame[4..])).unwrap().message_as_baseline().unwrap().unpack();
+        let beginning = Beginning {
+            era: baseline.era,
+            tick: baseline.tick,
+            hash: baseline.hash,
+            columns: &baseline.columns,
+            own: &baseline.own,
+            kept: &[],
+        };
+        View::begin(self.service.columns().manifest(), &beginning, None).unwrap()
+    }
+
+    /// What the edge is told of the next tick.
+    fn hear_tick(&mut self) {
+        let delta = self.service.step().unwrap();
+        self.egress(&delta);
+    }
+
+    /// Gives the mirror the datagrams that came; gives how many there were.
+    fn deliver(&mut self, id: u64, view: &mut View) -> usize {
+        let datagrams = std::mem::take(&mut self.clients.get_mut(&id).unwrap().datagrams);
+        datagrams.iter().for_each(|datagram| _ = view.apply(datagram).unwrap());
+        datagrams.len()
+    }
+
+    #[track_caller]
+    fn assert_newest(&self, view: &View) {
+        let everyone = |columns: &Columns| columns.hash(Visibility::Everyone);
+        let newest = (self.service.tick, everyone(self.service.columns()));
+        assert_eq!((view.tick(), everyone(view.columns())), newest);
     }
 
     /// Sends commands `first..=last` and lets them leave for the log.
@@ -826,6 +882,53 @@ fn what_is_open_is_asked_of_the_leader_and_of_nobody_else() {
     assert!(scene.edge.handle_question(7, None));
     scene.settle();
     assert_eq!(scene.told, [(7, vec![MATCH])]);
+}
+
+// ---- an edge that is behind ----------------------------------------------------------------------------------
+
+#[test]
+fn ticks_that_wait_together_are_told_as_one() {
+    let mut scene = Scene::of(Service::at(20_000));
+    scene.link();
+    scene.join_for_datagrams(1);
+    let mut view = scene.view(1);
+    scene.command(1, 1, 2);
+    for _ in 0..3 {
+        scene.hear_tick();
+    }
+    scene.settle();
+    assert_eq!(scene.deliver(1, &mut view), 1);
+    scene.assert_newest(&view);
+    assert_eq!(scene.outcomes(1, 1), [1, 2], "and the outcomes of all of them");
+    let stats = scene.stats();
+    assert_eq!((stats.ticks_total, stats.ticks_joined_total), (3, 2));
+}
+
+#[test]
+fn views_are_told_nothing_before_connections_took_on_what_was_told_last() {
+    let mut scene = Scene::of(Service::at(20_000));
+    scene.link();
+    scene.join_for_datagrams(1);
+    let mut view = scene.view(1);
+    scene.edge.handle_draining(true);
+    scene.command(1, 1, 1);
+    scene.step();
+    scene.step();
+    scene.join_for_datagrams(2);
+    assert_eq!((scene.deliver(1, &mut view), scene.clients[&2].streams), (0, 0));
+    scene.edge.handle_draining(false);
+    scene.settle();
+    assert_eq!(scene.deliver(1, &mut view), 1);
+    scene.assert_newest(&view);
+    scene.assert_newest(&scene.view(2));
+    // Then it goes on tick by tick.
+    let mut other = scene.view(2);
+    scene.command(2, 1, 1);
+    scene.step();
+    assert_eq!((scene.deliver(1, &mut view), scene.deliver(2, &mut other)), (1, 1));
+    scene.assert_newest(&view);
+    scene.assert_newest(&other);
+    assert_eq!((scene.closed(1), scene.closed(2)), (None, None));
 }
 
 // ---- any bytes at all -------------------------------------------------------------------------------------

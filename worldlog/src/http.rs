@@ -172,6 +172,8 @@ pub(crate) fn edge_status(edge: &EdgeStats) -> Value {
         "received_bytes": edge.received_bytes_total,
         "sent_bytes": edge.sent_bytes_total,
         "turned_away": edge.turned_away_total,
+        "ticks": edge.ticks_total,
+        "ticks_joined": edge.ticks_joined_total,
         "fallen_behind": edge.fallen_behind_total,
         "hash_mismatches": edge.hash_mismatches_total,
         "leader_changes": edge.leader_changes_total,

@@ -26,12 +26,14 @@ pub struct Encoder {
     pub(super) hits: u64,
 }
 
-/// What players have in common who see everything and are told nothing but what this tick changed.
+/// What players have in common who see everything and of whom nothing odd is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plain {
     /// Bit `i`: they hold what the tick `i` before this one changed.
     pub(super) came: u64,
     pub(super) part_bits: usize,
+    /// Whether what is under way is told too, and the hash of all.
+    pub(super) all: bool,
 }
 
 /// The updates of such players, but for the headers.

@@ -121,11 +121,11 @@ impl PlayerView {
         let all = now >= self.hash_due;
         self.settle();
         let part_bits = budget.packet_bytes.max(PART_BYTES_MIN) * 8;
-        let plain = if all { None } else { self.plain(replica, now, part_bits) };
+        let plain = self.plain(replica, now, part_bits, all);
         if let Some(shared) = plain.and_then(|plain| encoder.shared(plain))
             && shared.bytes.len() <= budget.bytes
         {
-            return self.write_shared(shared, now, out);
+            return self.write_shared(shared, now, all, out);
         }
         self.make_plan(replica, encoder, admits_row, all);
         let fits = self.fit_plan(replica, budget.bytes, admits_row, distance);
@@ -165,13 +165,17 @@ impl PlayerView {
     }
 
     /// Writes what was written for another player of whom the same holds.
-    fn write_shared(&mut self, shared: &Shared, now: u32, out: &mut dyn FnMut(&[u8])) {
+    fn write_shared(&mut self, shared: &Shared, now: u32, all: bool, out: &mut dyn FnMut(&[u8])) {
         self.is_wanted = false;
+        if all {
+            self.hash_due = now + self.hash_ticks;
+        }
         let mut packets = std::mem::take(&mut self.packets);
         for (place, part) in shared.parts.iter().enumerate() {
             let settled = self.settled_with(now, shared.parts.len() == 1);
             let seq = self.close_packet(now);
-            let header = self.header(now, seq, settled, place, shared.parts.len());
+            let has_hash = all && place + 1 == shared.parts.len();
+            let header = Header { has_hash, ..self.header(now, seq, settled, place, shared.parts.len()) };
             packets.bytes.clear();
             packets.bytes.extend_from_slice(&header.encode());
             packets.bytes.extend_from_slice(&shared.bytes[part.clone()]);

@@ -63,6 +63,8 @@ pub struct PlayerView {
     pub(super) irregular: Vec<u32>,
     /// Newest tick that was written.
     pub(super) written: u32,
+    /// Last tick at which an entity may be told otherwise than to another player of whom the same came.
+    pub(super) odd_until: u32,
     /// Tick up to which all is known to be held.
     pub(super) settled: u32,
     /// Tick from which on a hash is due, and how many are between two.
@@ -139,6 +141,7 @@ impl PlayerView {
             debts: Debts::default(),
             irregular: Vec::new(),
             written: 1,
+            odd_until: 1 + limits::BASE_AGE_TICKS_MAX,
             settled: 1,
             hash_due: 1 + rate,
             hash_ticks: rate,

@@ -288,20 +288,22 @@ impl PlayerView {
         if is_plain {
             self.tracked[place] = Tracked { chunk: REGULAR, ..regular };
             self.free_chunk(tracked.chunk);
+            // Until then it is told as a difference to this tick, and to others to another.
+            self.odd_until = self.odd_until.max(since + BASE_AGE_TICKS_MAX);
         }
         is_plain
     }
 
     /// Whether what is to be told follows from the tick and from what came alone, for all players of whom it is so. It is
-    /// not for long after a player came, nor while anything odd is to be told.
-    pub(super) fn plain(&self, replica: &Replica, now: u32, part_bits: usize) -> Option<Plain> {
-        let is_usual = self.is_next(replica) && now > BASE_AGE_TICKS_MAX + 1 && self.pending.is_empty();
+    /// not for long after a player came, nor while anything odd is to be told. With `all`, what is under way is told too.
+    pub(super) fn plain(&self, replica: &Replica, now: u32, part_bits: usize, all: bool) -> Option<Plain> {
+        let is_usual = self.is_next(replica) && now > self.odd_until && self.pending.is_empty();
         let sees_all = self.view.len() == replica.entities().len();
         if !is_usual || !sees_all || self.has_row_rules || self.has_own_rows {
             return None;
         }
         let tracked = self.chunks.len() - self.free.len();
-        if tracked > TRACKED_MAX {
+        if tracked > if all { 0 } else { TRACKED_MAX } {
             return None;
         }
         if tracked > 0 {
@@ -311,7 +313,7 @@ impl PlayerView {
                 return None;
             }
         }
-        Some(Plain { came: self.fates.came.checked_shl(now - self.written).unwrap_or(0), part_bits })
+        Some(Plain { came: self.fates.came.checked_shl(now - self.written).unwrap_or(0), part_bits, all })
     }
 
     /// Whether all that changed since this player was last written changed with the replica's tick.

@@ -14,7 +14,12 @@ use protocol::{Columns, MatchId, OutcomeCode};
 
 pub(crate) const MATCH: u64 = 1;
 
+/// Of a game that moves on command.
 pub(crate) fn manifest() -> Arc<Manifest> {
+    manifest_at(0)
+}
+
+fn manifest_at(tick_millihertz: u32) -> Arc<Manifest> {
     let field = |name: &str| [(name.to_owned(), FieldKind::U32, 1)];
     let layouts = vec![
         Layout::entity(),
@@ -22,7 +27,7 @@ pub(crate) fn manifest() -> Arc<Manifest> {
         Layout::new(2, "Purse", Visibility::Owner, Sync::Plain, field("gold")),
     ];
     let rejections = vec![Rejection { code: 256, name: "odd-length".to_owned() }];
-    Arc::new(Manifest::new("counter", 1, 0, layouts, rejections, &[]).unwrap())
+    Arc::new(Manifest::new("counter", 1, tick_millihertz, layouts, rejections, &[]).unwrap())
 }
 
 /// A hello of the right form; the service in small looks at no proof.
@@ -84,8 +89,13 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new() -> Self {
+        Self::at(0)
+    }
+
+    /// Of a game that says so many ticks in a thousand seconds.
+    pub(crate) fn at(tick_millihertz: u32) -> Self {
         let mut service = Self {
-            columns: Columns::new(manifest()),
+            columns: Columns::new(manifest_at(tick_millihertz)),
             writer: Writer::new(),
             rows: BTreeMap::new(),
             tick: 0,
@@ -132,7 +142,7 @@ impl Service {
         let mut said = vec![];
         if ingress.message_as_edge_hello().is_some() {
             let mut accepted = EdgeAcceptedT::default();
-            accepted.manifest = manifest().bytes().to_vec();
+            accepted.manifest = self.columns.manifest().bytes().to_vec();
             said.push(EgressMessageT::EdgeAccepted(Box::new(accepted)));
         } else if let Some(join) = ingress.message_as_join_session() {
             let nonce = join.nonce().bytes().to_vec();
@@ -257,6 +267,10 @@ impl Service {
             answers.outcomes.push(answer);
         }
         (!answers.outcomes.is_empty()).then(|| EgressMessageT::SessionOutcomes(Box::new(answers)))
+    }
+
+    pub(crate) const fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
