@@ -104,7 +104,8 @@ pub const UPDATE_PACKET_BYTES_MAX: usize = 1_150;
 /// Bytes of the updates of one tick for one player, on the best of networks; what does not fit waits for the next.
 /// Raising it shows more of a crowd at once, and costs the player's line as much a tick.
 pub const UPDATE_TICK_BYTES_MAX: usize = 8 * 1024;
-/// Datagrams that may wait for the network before a player is told nothing for a tick: what is told then is newer.
+/// Datagrams of earlier ticks than the last that may wait for the network before a player is told nothing for a tick:
+/// what is told then is newer.
 pub const DATAGRAMS_WAIT_MAX: usize = 2;
 /// Ticks in a row for which a player may be told nothing for that reason. How much waits is known from what the player
 /// acknowledges, so if all that waited is lost nobody would hear that it waits no more.

@@ -101,6 +101,8 @@ struct Viewer {
     path: Path,
     /// Ticks in a row of which it was told nothing, as datagrams waited.
     held_back: u32,
+    /// Bytes that it was told with the last tick.
+    told: usize,
     /// What the player sees, ascending; and room for what it will.
     entities: Vec<u32>,
     next: Vec<u32>,
@@ -174,6 +176,7 @@ impl Views {
             view,
             path,
             held_back: 0,
+            told: 0,
             entities,
             next: Vec::new(),
             rows_epoch: self.lens.rows_epoch(),
@@ -298,7 +301,19 @@ struct Tick<'a> {
 impl Tick<'_> {
     fn write(&self, viewer: &mut Viewer, encoder: &mut Encoder) {
         let Viewer {
-            player, carrier, view, path, held_back, entities, next, rows_epoch, awaited, packets, buffer, ..
+            player,
+            carrier,
+            view,
+            path,
+            held_back,
+            told,
+            entities,
+            next,
+            rows_epoch,
+            awaited,
+            packets,
+            buffer,
+            ..
         } = viewer;
         let (lens, sees_everything) = (self.lens, viewer.sees_everything);
         let admits = |entity, component| sees_everything || lens.admits_row(*player, entity, component);
@@ -316,7 +331,7 @@ impl Tick<'_> {
             view.call_for_update();
         }
         packets.clear();
-        let Some(budget) = self.budget(*carrier, path, *held_back) else {
+        let Some(budget) = self.budget(*carrier, path, *held_back, *told) else {
             *held_back += 1;
             return;
         };
@@ -339,11 +354,12 @@ impl Tick<'_> {
                 view.assume_delivered();
             }
         }
+        *told = packets.iter().map(Bytes::len).sum();
     }
 
     /// What may be written for a player this tick; `None`: what was written before still waits, and newer values will
-    /// be there once it is gone.
-    fn budget(&self, carrier: Carrier, path: &Path, held_back: u32) -> Option<Budget> {
+    /// be there once it is gone. What the last tick told may have been about to leave when that was looked at.
+    fn budget(&self, carrier: Carrier, path: &Path, held_back: u32, told: usize) -> Option<Budget> {
         if carrier == Carrier::Stream {
             return Some(Budget { bytes: UPDATE_TICK_BYTES_MAX, packet_bytes: UPDATE_PACKET_BYTES_MAX });
         }
@@ -352,7 +368,7 @@ impl Tick<'_> {
         if packet_bytes == 0 {
             return None;
         }
-        if waits > DATAGRAMS_WAIT_MAX * packet_bytes {
+        if waits > told + DATAGRAMS_WAIT_MAX * packet_bytes {
             return (held_back >= HELD_BACK_TICKS_MAX).then_some(Budget { bytes: packet_bytes, packet_bytes });
         }
         // As many windows as there are round trips in a tick, and one at least.

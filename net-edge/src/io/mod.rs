@@ -9,6 +9,7 @@
 pub(crate) mod clock;
 mod cluster;
 mod connection;
+mod inbox;
 mod questions;
 mod quic;
 mod unproven;
@@ -37,6 +38,7 @@ use crate::metrics::{Counters, EdgeStats};
 
 use cluster::Link;
 use connection::Order;
+use inbox::Inbox;
 pub use questions::{Questions, Unanswered};
 use wire::Wire;
 
@@ -140,7 +142,7 @@ impl EdgeServer {
         let entered = threads.runtime().enter();
         let endpoint_config = quic::endpoint_config(config.certificates.seed());
         let server = quic::server_config(config.certificates.clone())?;
-        let (endpoint, unproven) =
+        let (endpoint, unproven, inbox) =
             quic::listen(listen, endpoint_config, server).map_err(|source| StartError::Listen { listen, source })?;
         let counters = Arc::new(Counters::new());
         let settings = Settings { name: config.name, token_keys: config.token_keys, secrets: Box::new(random_secret) };
@@ -155,6 +157,7 @@ impl EdgeServer {
             waiting: questions::Waiting::default(),
             live: Arc::clone(&live),
             failures: 0,
+            inbox,
             drain: None,
             stopped: None,
         };
@@ -279,7 +282,8 @@ struct Shell {
     live: Live,
     /// Links in a row that closed before the service had accepted the edge.
     failures: u32,
-    /// While connections take on what they were given: a task that runs after theirs.
+    inbox: Arc<Inbox>,
+    /// While connections take on what they were given, and what players say: a task that runs after theirs.
     drain: Option<JoinHandle<()>>,
     stopped: Option<oneshot::Sender<()>>,
 }
@@ -385,6 +389,8 @@ impl Shell {
         }
     }
 
+    /// Does what is to be done. What took long to tell is followed by as long a time for packets, if any wait: an edge that
+    /// is behind would not hear what players hold, and tell them all of it again.
     fn act(&mut self) {
         let (began, mut has_told) = (Instant::now(), false);
         while let Some(action) = self.edge.poll_action() {
@@ -412,13 +418,8 @@ impl Shell {
             }
         }
         if has_told && self.drain.is_none() {
-            let took = began.elapsed();
-            // Tasks run in the order in which they were woken: after this one, all have sent what they were given.
-            self.drain = Some(tokio::spawn(async move {
-                if took >= TELLING_SHORT {
-                    tokio::time::sleep(took).await;
-                }
-            }));
+            let (took, inbox) = (began.elapsed(), Arc::clone(&self.inbox));
+            self.drain = Some(tokio::spawn(async move { drop(tokio::time::timeout(took, inbox.emptied()).await) }));
             self.edge.handle_draining(true);
         }
         if let Some(done) = self.stopped.take() {
@@ -485,8 +486,5 @@ fn random_secret() -> [u8; SECRET_BYTES] {
     secret
 }
 
-/// What takes longer than this to tell is followed by as long a time for packets alone: an edge that is behind would not
-/// hear what players hold, and tell them all of it again.
-const TELLING_SHORT: Duration = Duration::from_millis(1);
 /// How often a stopping edge looks whether players are gone.
 const GONE_CHECK: Duration = Duration::from_millis(5);

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::connection::{Talk, converse};
+use super::inbox::Inbox;
 use super::unproven::{Accounted, Unproven};
 use super::wire::{WEB_ALPN, Wire};
 use super::{Event, Live, StartError};
@@ -84,17 +85,17 @@ fn transport() -> TransportConfig {
     transport
 }
 
-/// Listens. Of addresses that may be forged the second keeps account.
+/// Listens. Of addresses that may be forged the second keeps account; the third knows what waits in the socket.
 pub(super) fn listen(
     listen: SocketAddr,
     config: EndpointConfig,
     server: ServerConfig,
-) -> io::Result<(Endpoint, Arc<Unproven>)> {
+) -> io::Result<(Endpoint, Arc<Unproven>, Arc<Inbox>)> {
     let socket = TokioRuntime.wrap_udp_socket(bind(listen)?)?;
-    let unproven = Arc::new(Unproven::default());
-    let socket = Arc::new(Accounted { socket, unproven: Arc::clone(&unproven) });
+    let (unproven, inbox) = (Arc::new(Unproven::default()), Arc::new(Inbox::default()));
+    let socket = Arc::new(Accounted { socket, unproven: Arc::clone(&unproven), inbox: Arc::clone(&inbox) });
     let endpoint = Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))?;
-    Ok((endpoint, unproven))
+    Ok((endpoint, unproven, inbox))
 }
 
 /// Opens the socket. All addresses of IPv6 take players of IPv4 too, whatever the system's default.

@@ -17,6 +17,8 @@ use protocol::limits::{AMPLIFICATION_MAX, FIRST_PACKET_BYTES_MIN, IDLE_MS_MAX};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
+use super::inbox::Inbox;
+
 #[derive(Debug, Default)]
 struct Account {
     handshakes: usize,
@@ -112,11 +114,12 @@ impl Drop for Handshake {
     }
 }
 
-/// A socket that keeps to the accounts.
+/// A socket that keeps to the accounts, and knows whether all that came was taken.
 #[derive(Debug)]
 pub(super) struct Accounted {
     pub(super) socket: Arc<dyn AsyncUdpSocket>,
     pub(super) unproven: Arc<Unproven>,
+    pub(super) inbox: Arc<Inbox>,
 }
 
 impl AsyncUdpSocket for Accounted {
@@ -149,6 +152,7 @@ impl AsyncUdpSocket for Accounted {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let polled = self.socket.poll_recv(context, buffers, meta);
+        self.inbox.note(polled.is_ready());
         if let Poll::Ready(Ok(count)) = &polled
             && !self.unproven.is_empty()
         {

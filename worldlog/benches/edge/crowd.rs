@@ -27,9 +27,14 @@ pub(crate) struct Counts {
     pub(crate) bytes: AtomicU64,
     /// Those that are in the match.
     pub(crate) joined: AtomicU32,
+    /// Connections that came to nothing.
+    pub(crate) failed_dials: AtomicU32,
     /// Connections that ended before they were to.
     pub(crate) lost: AtomicU32,
 }
+
+/// How long to wait before the next attempt.
+const DIAL_AGAIN: Duration = Duration::from_millis(250);
 
 impl Counts {
     fn note(&self, bytes: usize) {
@@ -75,7 +80,14 @@ impl Member {
         plan: Plan,
         counts: &Arc<Counts>,
     ) -> Self {
-        let connection = endpoint.connect(listening.quic, "localhost").unwrap().await.unwrap();
+        let connection = loop {
+            match endpoint.connect(listening.quic, "localhost").unwrap().await {
+                Ok(connection) => break connection,
+                // An edge that is behind turns away who comes; as clients do, they come again.
+                Err(_) => counts.failed_dials.fetch_add(1, Ordering::Relaxed),
+            };
+            tokio::time::sleep(DIAL_AGAIN).await;
+        };
         let (mut control, mut answers) = connection.open_bi().await.unwrap();
         let mut greeting = encode_client(hello(plan.takes_datagrams));
         let mut join = JoinT::default();

@@ -173,6 +173,7 @@ pub(crate) async fn measure(subject: Subject, clients: usize, seconds: f64) -> V
         "connections_lost": lost,
         "all_joined": is_joined,
         "join_ms": join_ms,
+        "failed_dials": counts.failed_dials.load(Ordering::Relaxed),
         "wall_s": digits(wall),
         "load1": load(),
     })
