@@ -165,9 +165,9 @@ pub const SOCKET_RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 /// Until the QUIC handshake must be done.
 pub const HANDSHAKE_MS_MAX: u64 = 3_000;
 /// Round trip that a new connection is taken to have, in milliseconds. What is lost before the first is measured is sent
-/// again after three of them, and twice that, and so on. RFC 9002, section 6.2.2, would have 333, which leaves room for
-/// two more tries in the time of a handshake; at a fifth lost that fails one player in thirty. Players are nearer than
-/// that, and who is farther sends a packet twice.
+/// again after three of them, then after twice that, and so on. RFC 9002, section 6.2.2, would have 333: then the time of a
+/// handshake has room for one more try, and at a fifth lost one player in thirty does not get in. This has room for three;
+/// who is farther away sends a packet twice.
 pub const INITIAL_RTT_MS: u64 = 100;
 /// From then until hello and token must have arrived.
 pub const HELLO_MS_MAX: u64 = 2_000;
