@@ -99,17 +99,22 @@ impl Edge {
         }
     }
 
-    /// Tells each view what is new to it. Several ticks that were there by then are told as one: an edge that is behind
+    /// Tells each view what is new to it, and begins those that waited for that. Several ticks that were there by then are told as one: an edge that is behind
     /// tells less often, and what it tells is new.
     pub(super) fn tell_views(&mut self, now: Moment, match_id: u64) {
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
-        let (Some(views), Some(mirror)) = (&mut watched.views, &watched.mirror) else { return };
-        views.write(mirror.columns()).expect("the mirror took these bytes");
+        let Some(mirror) = &watched.mirror else { return };
+        if let Some(views) = &mut watched.views {
+            views.write(mirror.columns()).expect("the mirror took these bytes");
+        }
         let (mut sent_bytes, mut told) = (0, 0);
         let mut others: Vec<ConnectionId> = Vec::new();
         for id in &watched.players {
             let Some(Connection { stage: Stage::Playing(player), .. }) = self.connections.get_mut(id) else { continue };
-            let written = views.take(*id);
+            let written = watched.views.as_mut().and_then(|views| views.take(*id));
+            if written.is_none() && player.stream.is_some() {
+                continue;
+            }
             if !player.takes_more() {
                 others.push(*id);
                 continue;

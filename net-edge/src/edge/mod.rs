@@ -332,9 +332,8 @@ impl Edge {
         self.uplink.set_backlogged(is_backlogged);
     }
 
-    /// Whether connections have still to take on what they were given last. Until they have, views are told nothing:
-    /// there would be no time for what players say, and what is told then would wait. The ticks that come meanwhile are
-    /// told as one.
+    /// Whether packets are being moved: what was told last, and what players say. Until that is done views are told nothing,
+    /// or there would be no time for it, and what is told would wait. The ticks that come meanwhile are told as one.
     pub const fn handle_draining(&mut self, is_draining: bool) {
         self.is_draining = is_draining;
     }

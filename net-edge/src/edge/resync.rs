@@ -62,15 +62,13 @@ impl Edge {
     /// Begins a state stream, or sees to it that the wait for one has an end.
     pub(super) fn begin_if_ready(&mut self, now: Moment, match_id: u64, id: ConnectionId) {
         let watched = self.matches.get(&match_id).filter(|watched| !watched.awaits_baseline);
-        if watched.is_some_and(|watched| watched.views.as_ref().is_some_and(Views::is_behind)) {
-            // It begins when the ticks are told that came.
-            return self.set_mirror_deadline(now, id);
-        }
+        // When ticks came that views are still to be told, it begins after that.
+        let watched = watched.filter(|watched| !watched.views.as_ref().is_some_and(Views::is_behind));
         let mirror = watched.and_then(|watched| watched.mirror.as_ref());
         let Some((tick, position, is_rewound)) =
             mirror.map(|mirror| (mirror.tick(), mirror.position(), mirror.is_rewound()))
         else {
-            return self.set_mirror_deadline(now, id);
+            return self.put_off(now, id);
         };
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Stage::Playing(player) = &connection.stage else { return };
@@ -78,6 +76,19 @@ impl Edge {
             self.begin(match_id, id);
         } else if !matches!(connection.deadline, Some((_, CloseCode::Behind))) {
             self.set_deadline(id, now.at + Duration::from_millis(BEHIND_MS_MAX), CloseCode::Behind);
+        }
+    }
+
+    /// The player waits for a baseline. Who was not told a tick is told no later one before that comes.
+    fn put_off(&mut self, now: Moment, id: ConnectionId) {
+        if let Some(player) = self.player(id)
+            && player.stream.take().is_some()
+        {
+            player.fresh.clear();
+            self.counters.fallen_behind.add(1);
+        }
+        if self.connections.get(&id).is_some_and(|connection| connection.deadline.is_none()) {
+            self.set_mirror_deadline(now, id);
         }
     }
 

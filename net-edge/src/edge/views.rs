@@ -109,6 +109,10 @@ struct Viewer {
     rows_epoch: u64,
     /// A tick of which the player awaits that it is settled: its outcomes wait for that.
     awaited: u64,
+    /// The first such tick since it was written, and whether one was told together with a later tick: then the player
+    /// knows that it holds it when it is told so, and not before.
+    called: Option<u64>,
+    is_late: bool,
     /// Written this tick.
     packets: Vec<Bytes>,
     buffer: BytesMut,
@@ -181,6 +185,8 @@ impl Views {
             next: Vec::new(),
             rows_epoch: self.lens.rows_epoch(),
             awaited: 0,
+            called: None,
+            is_late: false,
             packets: Vec::new(),
             buffer: BytesMut::new(),
         };
@@ -238,7 +244,9 @@ impl Views {
     /// one: an outcome waits for that.
     pub(super) fn call_for_update(&mut self, id: ConnectionId) {
         if let Ok(place) = self.place(id) {
-            self.viewers[place].awaited = self.tick;
+            let viewer = &mut self.viewers[place];
+            viewer.awaited = self.tick;
+            viewer.called.get_or_insert(self.tick);
         }
     }
 
@@ -311,6 +319,8 @@ impl Tick<'_> {
             next,
             rows_epoch,
             awaited,
+            called,
+            is_late,
             packets,
             buffer,
             ..
@@ -329,6 +339,10 @@ impl Tick<'_> {
         }
         if view.settled() < *awaited {
             view.call_for_update();
+        } else if std::mem::take(is_late) {
+            // This one says so, if it comes.
+            *awaited = self.replica.tick();
+            view.call_for_update();
         }
         packets.clear();
         let Some(budget) = self.budget(*carrier, path, *held_back, *told) else {
@@ -336,6 +350,7 @@ impl Tick<'_> {
             return;
         };
         *held_back = 0;
+        *is_late |= called.take().is_some_and(|tick| tick < self.replica.tick());
         let distance = |entity| lens.distance(*player, entity);
         match carrier {
             Carrier::Datagrams => {

@@ -14,10 +14,10 @@ impl Inbox {
         self.has_more.store(has_more, Ordering::Relaxed);
     }
 
-    /// Waits until nothing is there. Tasks that were woken before have run by then.
+    /// Waits until nothing is there, as far as is known. In a runtime of one thread the socket is looked at first, and tasks
+    /// that were woken before have run.
     pub(super) async fn emptied(&self) {
         loop {
-            // The runtime looks at the socket before it goes on here.
             tokio::task::yield_now().await;
             if !self.has_more.load(Ordering::Relaxed) {
                 return;

@@ -80,7 +80,7 @@ enum Event {
     },
     /// A deadline of the core's, or a message to be offered again.
     Time,
-    /// Connections took on what they were given.
+    /// What was told is sent, and what came meanwhile is taken.
     Drained,
     Stop {
         done: oneshot::Sender<()>,
@@ -283,7 +283,7 @@ struct Shell {
     /// Links in a row that closed before the service had accepted the edge.
     failures: u32,
     inbox: Arc<Inbox>,
-    /// While connections take on what they were given, and what players say: a task that runs after theirs.
+    /// While what was told is sent, and what came meanwhile is taken: a task that runs after the others.
     drain: Option<JoinHandle<()>>,
     stopped: Option<oneshot::Sender<()>>,
 }

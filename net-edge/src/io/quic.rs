@@ -112,11 +112,16 @@ fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Has the system keep what comes while the edge is busy, as far as it allows.
 fn hold_bursts(socket: &Socket) {
-    let held = socket.set_recv_buffer_size(SOCKET_RECEIVE_BYTES).and_then(|()| socket.recv_buffer_size());
-    match held {
-        Ok(held) if held >= SOCKET_RECEIVE_BYTES => {}
+    // Linux doubles what is asked for, and answers with that.
+    let wanted = 2 * SOCKET_RECEIVE_BYTES;
+    let enlarge = |held| match held {
+        held if held >= wanted => Ok(held),
+        _ => socket.set_recv_buffer_size(SOCKET_RECEIVE_BYTES).and_then(|()| socket.recv_buffer_size()),
+    };
+    match socket.recv_buffer_size().and_then(enlarge) {
+        Ok(held) if held >= wanted => {}
         Ok(held) => tracing::info!(
-            held,
+            bytes = held / 2,
             "the system holds few packets for this edge, and with hundreds of players some will be lost: \
              sysctl -w net.core.rmem_max={SOCKET_RECEIVE_BYTES}"
         ),

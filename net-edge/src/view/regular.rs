@@ -135,7 +135,7 @@ impl PlayerView {
     /// Looks at all that makes entities irregular before the tick `now` is written.
     pub(super) fn note_irregular(&mut self, replica: &Replica, now: u32, admits_row: AdmitsRow<'_>) {
         let gap = now - self.written;
-        if gap > GAP_TICKS_MAX {
+        if gap > GAP_TICKS_MAX && !self.is_next(replica) {
             for place in 0..self.ids.len() {
                 self.doubt(replica, place);
             }
