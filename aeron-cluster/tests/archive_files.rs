@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aeron_cluster::archive::{
     ArchiveDir, EntryKind, ReadError, RecordChecksum, RecordingDescriptor, RecordingEnd, RecordingLog,
@@ -21,7 +21,7 @@ const INITIAL_TERM: i32 = i32::MAX - 1;
 // ---- a real member's ----------------------------------------------------------------------------------------
 
 fn stopped_member() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stopped_member")
+    PathBuf::from("tests/stopped_member")
 }
 
 fn messages(archive: &ArchiveDir, recording_id: i64) -> Vec<(Vec<u8>, i64)> {

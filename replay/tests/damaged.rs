@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "counts, for who runs it with --nocapture")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use arena::Arena;
@@ -16,7 +16,7 @@ const CASES: usize = 1_000;
 const REPLAYED: usize = 10;
 
 fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/matches/skirmish.wlm")
+    PathBuf::from("../assets/matches/skirmish.wlm")
 }
 
 struct Whole {

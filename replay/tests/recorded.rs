@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arena::Arena;
 use replay::verify;
@@ -11,7 +11,7 @@ use replay::verify;
 const BYTES_MAX: u64 = 200_000;
 
 fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/matches");
+    let folder = PathBuf::from("../assets/matches");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "wlm")).collect();
     files.sort();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arena::Arena;
@@ -17,7 +17,7 @@ use replay::{Reel, Source, TableOptions, TablesError, TablesReport, export_table
 use tempfile::{TempDir, tempdir};
 
 fn source() -> Arc<Source> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/matches/skirmish.wlm");
+    let path = PathBuf::from("../assets/matches/skirmish.wlm");
     Arc::new(Source::open::<Arena>(&path).unwrap())
 }
 

@@ -7,14 +7,14 @@ mod games;
 mod match_of;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use games::Slow;
 use snapshots::MatchFile;
 
 /// A file for each version of the format, of the same match.
 fn golden(version: u16) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/small-{version}.wlm"))
+    PathBuf::from(format!("tests/golden/small-{version}.wlm"))
 }
 
 #[test]

@@ -18,8 +18,7 @@ use snapshots::{MatchFile, MatchFileWriter, Step};
 fn bench() -> Bench {
     let bench = Bench::new();
     std::fs::create_dir(bench.path("m")).unwrap();
-    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/matches/skirmish.wlm");
-    std::fs::copy(recorded, bench.path(FILE)).unwrap();
+    std::fs::copy("../assets/matches/skirmish.wlm", bench.path(FILE)).unwrap();
     bench
 }
 

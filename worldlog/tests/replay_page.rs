@@ -6,7 +6,7 @@
 
 mod program;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use program::chromium::{Page, Tools, client_ts};
 use program::{Bench, http, text};
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// The match that everybody has.
 fn recorded() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/matches/skirmish.wlm").canonicalize().unwrap()
+    PathBuf::from("../assets/matches/skirmish.wlm").canonicalize().unwrap()
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod program;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 const NEAR: [&str; 4] = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
 
 fn recorded() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/matches/skirmish.wlm").canonicalize().unwrap()
+    PathBuf::from("../assets/matches/skirmish.wlm").canonicalize().unwrap()
 }
 
 fn source() -> Arc<Source> {

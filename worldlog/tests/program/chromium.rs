@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::Value;
 
 pub(crate) fn client_ts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/ts")
+    PathBuf::from("../client/ts").canonicalize().unwrap()
 }
 
 /// What opens a page.
