@@ -6,15 +6,27 @@ mod service;
 
 use net_edge::edge::ConnectionId;
 use protocol::session::ServerMessage;
+use protocol::view::View;
 use scene::Scene;
 use service::Service;
 
-#[test]
-fn ticks_that_wait_together_are_told_as_one() {
+fn ticking() -> Scene {
     let mut scene = Scene::of(Service::at(20_000));
     scene.link();
+    scene
+}
+
+/// Player 1 takes datagrams, and this is its mirror.
+fn with_viewer() -> (Scene, View) {
+    let mut scene = ticking();
     scene.join_for_datagrams(1);
-    let mut view = scene.view(1);
+    let view = scene.view(1);
+    (scene, view)
+}
+
+#[test]
+fn ticks_that_wait_together_are_told_as_one() {
+    let (mut scene, mut view) = with_viewer();
     scene.command(1, 1, 2);
     for _ in 0..3 {
         scene.hear_tick();
@@ -29,10 +41,7 @@ fn ticks_that_wait_together_are_told_as_one() {
 
 #[test]
 fn views_are_told_nothing_while_packets_are_moved() {
-    let mut scene = Scene::of(Service::at(20_000));
-    scene.link();
-    scene.join_for_datagrams(1);
-    let mut view = scene.view(1);
+    let (mut scene, mut view) = with_viewer();
     scene.edge.handle_draining(true);
     scene.command(1, 1, 1);
     scene.step();
@@ -56,8 +65,7 @@ fn views_are_told_nothing_while_packets_are_moved() {
 
 #[test]
 fn who_is_told_tick_by_tick_and_falls_behind_with_the_edge_misses_no_tick() {
-    let mut scene = Scene::of(Service::at(20_000));
-    scene.link();
+    let mut scene = ticking();
     scene.join(1);
     scene.join_for_datagrams(2);
     scene.edge.handle_draining(true);
@@ -83,10 +91,7 @@ fn who_is_told_tick_by_tick_and_falls_behind_with_the_edge_misses_no_tick() {
 
 #[test]
 fn outcomes_of_ticks_that_were_told_as_one_can_be_shown_soon() {
-    let mut scene = Scene::of(Service::at(20_000));
-    scene.link();
-    scene.join_for_datagrams(1);
-    let mut view = scene.view(1);
+    let (mut scene, mut view) = with_viewer();
     // An update is on its way while the next is written.
     scene.command(1, 1, 1);
     scene.step();

@@ -99,8 +99,8 @@ impl Edge {
         }
     }
 
-    /// Tells each view what is new to it, and begins those that waited for that. Several ticks that were there by then are told as one: an edge that is behind
-    /// tells less often, and what it tells is new.
+    /// Tells each view what is new to it, and begins those that waited for that. Several ticks that were there by then are
+    /// told as one: an edge that is behind tells less often, and what it tells is new.
     pub(super) fn tell_views(&mut self, now: Moment, match_id: u64) {
         let Some(watched) = self.matches.get_mut(&match_id) else { return };
         let Some(mirror) = &watched.mirror else { return };

@@ -392,7 +392,7 @@ impl Shell {
     /// Does what is to be done. What took long to tell is followed by as long a time for packets, if any wait: an edge that
     /// is behind would not hear what players hold, and tell them all of it again.
     fn act(&mut self) {
-        let (began, mut has_told) = (Instant::now(), false);
+        let (began, mut has_told) = (clock::now().at, false);
         while let Some(action) = self.edge.poll_action() {
             match action {
                 Action::Offer(message) => self.offer(message),
@@ -418,7 +418,7 @@ impl Shell {
             }
         }
         if has_told && self.drain.is_none() {
-            let (took, inbox) = (began.elapsed(), Arc::clone(&self.inbox));
+            let (took, inbox) = (clock::now().at - began, Arc::clone(&self.inbox));
             self.drain = Some(tokio::spawn(async move { drop(tokio::time::timeout(took, inbox.emptied()).await) }));
             self.edge.handle_draining(true);
         }

@@ -33,7 +33,8 @@ pub(crate) struct Counts {
     pub(crate) lost: AtomicU32,
 }
 
-/// How long to wait before the next attempt.
+/// Attempts of one client, and how long to wait before the next.
+const DIALS_MAX: usize = 20;
 const DIAL_AGAIN: Duration = Duration::from_millis(250);
 
 impl Counts {
@@ -80,12 +81,14 @@ impl Member {
         plan: Plan,
         counts: &Arc<Counts>,
     ) -> Self {
+        let mut tries = 1..=DIALS_MAX;
         let connection = loop {
             match endpoint.connect(listening.quic, "localhost").unwrap().await {
                 Ok(connection) => break connection,
                 // An edge that is behind turns away who comes; as clients do, they come again.
-                Err(_) => counts.failed_dials.fetch_add(1, Ordering::Relaxed),
-            };
+                Err(error) => assert!(tries.next().is_some(), "no edge takes a client: {error}"),
+            }
+            counts.failed_dials.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(DIAL_AGAIN).await;
         };
         let (mut control, mut answers) = connection.open_bi().await.unwrap();
